@@ -1,0 +1,126 @@
+//! What the program around us provides: a store, secrets, a clock, a receipt sink, a transport.
+//!
+//! ```
+//! use nbhd_core::Host;
+//!
+//! # fn main() -> Result<(), nbhd_core::Error> {
+//! let host = Host::new("memory:")?; // only parses; the store opens at the first call
+//! let other = host.clone(); // cheap: both are the same host
+//! # drop(other);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::Arc;
+
+use crate::Result;
+use crate::clock::{Clock, SystemClock};
+use crate::id::{Random, SystemRandomness};
+use crate::receipt::{MemoryReceipts, ReceiptSink};
+use crate::store::Store;
+use crate::transport::{Socket, Transport};
+use crate::vault::Vault;
+
+/// The program around us. Cheap to clone; knows nothing global: two hosts in one process do not see each other.
+#[derive(Clone, Debug)]
+pub struct Host(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    receipts: Arc<dyn ReceiptSink>,
+    socket: Arc<dyn Transport>,
+    vault: Arc<Vault>,
+}
+
+impl Host {
+    /// A host with the store that `address` names: `memory:` or `sqlite:<path>`. Opens nothing yet.
+    pub fn new(address: &str) -> Result<Self> {
+        Ok(Self::builder(crate::store::open(address)?).build())
+    }
+
+    /// A host around a store, everything else as it is by default until said otherwise.
+    pub fn builder(store: Arc<dyn Store>) -> HostBuilder {
+        HostBuilder(Inner {
+            store,
+            clock: Arc::new(SystemClock::default()),
+            random: Arc::new(SystemRandomness),
+            receipts: Arc::new(MemoryReceipts::default()),
+            socket: Arc::new(Socket::default()),
+            vault: Arc::new(Vault::default()),
+        })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// The source of random bytes.
+    pub fn random(&self) -> &dyn Random {
+        &*self.0.random
+    }
+
+    /// Where receipts go.
+    pub fn receipts(&self) -> &dyn ReceiptSink {
+        &*self.0.receipts
+    }
+
+    /// What opens HTTP connections: the innermost layer of every stack.
+    pub fn socket(&self) -> &Arc<dyn Transport> {
+        &self.0.socket
+    }
+
+    /// What seals secrets at rest.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+}
+
+/// A host that is being put together.
+#[derive(Debug)]
+pub struct HostBuilder(Inner);
+
+impl HostBuilder {
+    /// Sets the clock.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.0.clock = clock;
+        self
+    }
+
+    /// Sets the source of random bytes.
+    pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
+        self.0.random = random;
+        self
+    }
+
+    /// Sets where receipts go.
+    pub fn with_receipts(mut self, receipts: Arc<dyn ReceiptSink>) -> Self {
+        self.0.receipts = receipts;
+        self
+    }
+
+    /// Sets what opens HTTP connections.
+    pub fn with_socket(mut self, socket: Arc<dyn Transport>) -> Self {
+        self.0.socket = socket;
+        self
+    }
+
+    /// Sets what seals secrets at rest.
+    pub fn with_vault(mut self, vault: Vault) -> Self {
+        self.0.vault = Arc::new(vault);
+        self
+    }
+
+    /// The host.
+    pub fn build(self) -> Host {
+        Host(Arc::new(self.0))
+    }
+}

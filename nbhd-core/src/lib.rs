@@ -1,0 +1,28 @@
+//! What every nbhd client needs, once: transport, errors, secrets, store, inbox, outbox and limits.
+//!
+//! It names no vendor. Start at [`Host`]: what the program around us provides.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod error;
+pub mod generation;
+pub mod http;
+pub mod id;
+pub mod inbox;
+pub mod outbox;
+pub mod receipt;
+pub mod secret;
+pub mod store;
+pub mod transport;
+pub mod vault;
+
+mod host;
+mod operation;
+
+pub use clock::{Clock, Timestamp};
+pub use error::{Code, Error, Outcome, Result};
+pub use host::{Host, HostBuilder};
+pub use operation::{DEADLINE, Operation};
+pub use receipt::Receipt;
+pub use secret::Secret;
