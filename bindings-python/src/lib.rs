@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The Python binding: conversions and one door into Rust, no logic of its own.
+//!
+//! Importing starts nothing. The first call builds the engine of this process (see [`runtime`]).
+
+// Event file descriptors and the engine's lock-free slot are the two places that need more than safe Rust offers.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod bridge;
+mod convert;
+mod core;
+mod error;
+mod runtime;
+
+use pyo3::prelude::*;
+
+/// The compiled half of `nbhd`.
+#[pymodule(name = "_native", gil_used = true)]
+fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    core::register(module)
+}

@@ -1,0 +1,24 @@
+//! Errors as exceptions: one class per code, generated in `nbhd/errors.py`, with every field of the error.
+
+use nbhd_core::{Code, Error};
+use pyo3::prelude::*;
+
+use crate::convert::{Data, ToPython};
+
+/// The exception for `error`.
+pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
+    exception(py, &error).unwrap_or_else(|failure| failure)
+}
+
+fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    let mut data = serde_json::to_value(error.to_data()).unwrap_or_default();
+    if let Some(receipt) = error.receipt() {
+        data["receipt"] = serde_json::to_value(receipt).unwrap_or_default();
+    }
+    let module = py.import("nbhd.errors")?;
+    let class = match error.code() {
+        Code::Cancelled => module.getattr("NbhdError")?,
+        code => module.getattr("BY_CODE")?.get_item(code.name())?,
+    };
+    Ok(PyErr::from_value(class.call1((Data(data).to_python(py)?,))?))
+}

@@ -1,0 +1,64 @@
+//! `cargo xtask gen`: files of one language that follow from the types of another.
+
+mod python_errors;
+
+use std::path::PathBuf;
+
+use crate::shell::root;
+
+/// One generated file: where it lies and what stands in it.
+struct Generated {
+    path: &'static str,
+    text: String,
+}
+
+pub(crate) fn run(args: &[String]) -> Result<(), String> {
+    let check = args.iter().any(|arg| arg == "--check");
+    let mut stale = Vec::new();
+    let files = [
+        Generated {
+            path: "conformance/codes.json",
+            text: codes()?,
+        },
+        Generated {
+            path: "bindings-python/python/nbhd/errors.py",
+            text: python_errors::text(),
+        },
+    ];
+    for file in &files {
+        let path: PathBuf = root().join(file.path);
+        if std::fs::read_to_string(&path).is_ok_and(|there| there == file.text) {
+            continue;
+        }
+        if check {
+            stale.push(file.path);
+        } else {
+            std::fs::write(&path, &file.text).map_err(|error| format!("{}: {error}", file.path))?;
+            println!("wrote {}", file.path);
+        }
+    }
+    println!("{} generated files, {} stale", files.len(), stale.len());
+    if stale.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("run `cargo xtask gen`: {} differ", stale.join(", ")))
+    }
+}
+
+/// The table of codes as JSON, for the three conformance runners.
+fn codes() -> Result<String, String> {
+    let rows: Vec<_> = nbhd_core::Code::ALL
+        .iter()
+        .map(|code| {
+            serde_json::json!({
+                "code": code.name(),
+                "class": code.class(),
+                "http_status": code.http_status(),
+                "retryable": code.retryable(),
+                "user_action": code.user_action(),
+            })
+        })
+        .collect();
+    let text = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
+    Ok(text + "\n")
+}
