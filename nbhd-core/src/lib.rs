@@ -16,6 +16,7 @@ pub mod secret;
 pub mod store;
 pub mod transport;
 pub mod vault;
+pub mod window;
 
 mod host;
 mod operation;
