@@ -1,1 +1,6 @@
-//! Placeholder.
+//! An in-process model router with budgets that cannot be overspent.
+
+#![forbid(unsafe_code)]
+
+pub mod chat;
+pub mod provider;
