@@ -22,6 +22,17 @@ pub struct Timeouts {
     pub idle: Duration,
 }
 
+impl Timeouts {
+    /// The three limits.
+    pub const fn new(connect: Duration, first_byte: Duration, idle: Duration) -> Self {
+        Self {
+            connect,
+            first_byte,
+            idle,
+        }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {

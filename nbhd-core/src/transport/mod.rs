@@ -2,7 +2,13 @@
 //!
 //! Outermost first: `retry` → `permit` → `breaker` → `auth` → `guard` → `attempt` → `trace` → `socket`.
 
+mod auth;
+mod classify;
+mod failure;
+mod permit;
+mod retry;
 mod socket;
+mod stack;
 
 use std::fmt::Debug;
 
@@ -11,7 +17,12 @@ use async_trait::async_trait;
 use crate::http::{Request, Response};
 use crate::{Operation, Result};
 
+pub use auth::Authorize;
+pub use classify::{Classify, Refusal, by_status};
+pub use permit::{Permit, Permits};
+pub use retry::RetryPolicy;
 pub use socket::Socket;
+pub use stack::{Layers, stack};
 
 /// Sends one request within an operation. Every layer is a `Transport` around another `Transport`.
 #[async_trait]
