@@ -3,4 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod chat;
+pub mod price;
 pub mod provider;
