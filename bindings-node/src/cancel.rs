@@ -1,0 +1,64 @@
+//! The one door from JavaScript into Rust: a promise that an `AbortSignal` cancels and that rejects with a rich error.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use napi::bindgen_prelude::{JsObjectValue, Object, PromiseRaw, Result};
+use napi::{Env, JsValue, Unknown};
+use nbhd_core::{Code, Error};
+use tokio_util::sync::CancellationToken;
+
+use crate::convert::ToNode;
+use crate::error::{aborted, raise};
+
+/// Runs `work` and returns a promise of its result. `options.signal` cancels it, also when it is aborted already.
+pub(crate) fn promise<'env, T, F>(env: &'env Env, options: Option<&Object<'_>>, work: F) -> Result<PromiseRaw<'env, Unknown<'env>>>
+where
+    T: ToNode + Send + 'static,
+    F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
+{
+    let cancellation = CancellationToken::new();
+    watch(env, options, &cancellation)?;
+    let guarded = async move {
+        let ended = AssertUnwindSafe(async move {
+            tokio::select! {
+                biased;
+                () = cancellation.cancelled() => None,
+                result = work => Some(result),
+            }
+        })
+        .catch_unwind()
+        .await;
+        Ok(ended.unwrap_or_else(|_| Some(Err(panicked()))))
+    };
+    env.spawn_future_with_callback(guarded, |env, ended| match ended {
+        Some(Ok(value)) => value.to_node(env),
+        Some(Err(error)) => Err(raise(env, &error)),
+        None => Err(aborted(env)),
+    })
+}
+
+/// What every caught panic becomes.
+pub(crate) fn panicked() -> Error {
+    Error::new(Code::Internal, "a fault inside nbhd was caught at its door")
+}
+
+fn watch(env: &Env, options: Option<&Object<'_>>, cancellation: &CancellationToken) -> Result<()> {
+    let Some(options) = options else { return Ok(()) };
+    let Some(signal) = options.get::<Object<'_>>("signal")? else { return Ok(()) };
+    // A signal that was aborted before the call never fires its event.
+    if signal.get::<bool>("aborted")? == Some(true) {
+        cancellation.cancel();
+        return Ok(());
+    }
+    let token = cancellation.clone();
+    let listener = env.create_function_from_closure::<(), (), _>("abort", move |_| {
+        token.cancel();
+        Ok(())
+    })?;
+    let add: napi::bindgen_prelude::Function<'_, napi::bindgen_prelude::FnArgs<(&str, Unknown<'_>)>, Unknown<'_>> =
+        signal.get_named_property_unchecked("addEventListener")?;
+    add.apply(signal, napi::bindgen_prelude::FnArgs { data: ("abort", listener.to_unknown()) })?;
+    Ok(())
+}
