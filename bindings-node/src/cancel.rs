@@ -13,7 +13,11 @@ use crate::convert::ToNode;
 use crate::error::{aborted, raise};
 
 /// Runs `work` and returns a promise of its result. `options.signal` cancels it, also when it is aborted already.
-pub(crate) fn promise<'env, T, F>(env: &'env Env, options: Option<&Object<'_>>, work: F) -> Result<PromiseRaw<'env, Unknown<'env>>>
+pub(crate) fn promise<'env, T, F>(
+    env: &'env Env,
+    options: Option<&Object<'_>>,
+    work: F,
+) -> Result<PromiseRaw<'env, Unknown<'env>>>
 where
     T: ToNode + Send + 'static,
     F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
@@ -46,7 +50,9 @@ pub(crate) fn panicked() -> Error {
 
 fn watch(env: &Env, options: Option<&Object<'_>>, cancellation: &CancellationToken) -> Result<()> {
     let Some(options) = options else { return Ok(()) };
-    let Some(signal) = options.get::<Object<'_>>("signal")? else { return Ok(()) };
+    let Some(signal) = options.get::<Object<'_>>("signal")? else {
+        return Ok(());
+    };
     // A signal that was aborted before the call never fires its event.
     if signal.get::<bool>("aborted")? == Some(true) {
         cancellation.cancel();
@@ -57,8 +63,16 @@ fn watch(env: &Env, options: Option<&Object<'_>>, cancellation: &CancellationTok
         token.cancel();
         Ok(())
     })?;
-    let add: napi::bindgen_prelude::Function<'_, napi::bindgen_prelude::FnArgs<(&str, Unknown<'_>)>, Unknown<'_>> =
-        signal.get_named_property_unchecked("addEventListener")?;
-    add.apply(signal, napi::bindgen_prelude::FnArgs { data: ("abort", listener.to_unknown()) })?;
+    let add: napi::bindgen_prelude::Function<
+        '_,
+        napi::bindgen_prelude::FnArgs<(&str, Unknown<'_>)>,
+        Unknown<'_>,
+    > = signal.get_named_property_unchecked("addEventListener")?;
+    add.apply(
+        signal,
+        napi::bindgen_prelude::FnArgs {
+            data: ("abort", listener.to_unknown()),
+        },
+    )?;
     Ok(())
 }

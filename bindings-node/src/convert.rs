@@ -5,7 +5,7 @@
 
 mod names;
 
-use napi::bindgen_prelude::{Array, JsObjectValue, Object, Result, ToNapiValue};
+use napi::bindgen_prelude::{Array, Object, Result, ToNapiValue};
 use napi::{Env, JsValue, Unknown};
 use nbhd_core::{Code, Error};
 use schemars::JsonSchema;
@@ -38,7 +38,10 @@ impl ToNode for () {
 
 impl<T: ToNode> ToNode for Option<T> {
     fn to_node<'env>(self, env: &'env Env) -> Result<Unknown<'env>> {
-        self.map_or_else(|| napi::bindgen_prelude::Null.into_unknown(env), |value| value.to_node(env))
+        self.map_or_else(
+            || napi::bindgen_prelude::Null.into_unknown(env),
+            |value| value.to_node(env),
+        )
     }
 }
 
@@ -54,8 +57,13 @@ pub(crate) fn from_value<'env>(env: &'env Env, value: Value) -> Result<Unknown<'
 }
 
 /// A JavaScript value as the input type of a call. What does not fit is `invalid_input` and says what is known.
-pub(crate) fn input<T: DeserializeOwned + JsonSchema + 'static>(what: &str, value: Value) -> std::result::Result<T, Error> {
-    let json = Names::of::<T>().to_snake(value).map_err(|reason| invalid(what, &reason))?;
+pub(crate) fn input<T: DeserializeOwned + JsonSchema + 'static>(
+    what: &str,
+    value: Value,
+) -> std::result::Result<T, Error> {
+    let json = Names::of::<T>()
+        .to_snake(value)
+        .map_err(|reason| invalid(what, &reason))?;
     serde_json::from_value(json).map_err(|error| invalid(what, &error.to_string()))
 }
 
@@ -79,8 +87,8 @@ impl<T: Serialize + JsonSchema + 'static> ToNode for nbhd_core::page::Page<T> {
         for (index, item) in self.items.iter().enumerate() {
             items.set(index as u32, output(item)?)?;
         }
-        let unknown = items.to_unknown();
-        let mut object = Object::from_unknown(unknown)?;
+        // SAFETY: an array is an object, so the cast cannot see another kind of value.
+        let mut object: Object<'env> = unsafe { items.to_unknown().cast()? };
         object.set("receipt", output(&self.receipt)?)?;
         object.set("nextPageToken", self.next_page_token)?;
         Ok(object.to_unknown())

@@ -33,18 +33,24 @@ pub struct Secret {
 impl Secret {
     #[napi(constructor)]
     pub fn new(value: String) -> Self {
-        Self { inner: nbhd_core::Secret::new(value).into() }
+        Self {
+            inner: nbhd_core::Secret::new(value).into(),
+        }
     }
 
     /// Read from the environment variable `name` when it is first needed.
     #[napi(factory)]
     pub fn env(name: String) -> Self {
-        Self { inner: nbhd_core::Secret::env(name) }
+        Self {
+            inner: nbhd_core::Secret::env(name),
+        }
     }
 
     /// Read from a file that only its owner may read, when it is first needed.
     #[napi(factory)]
     pub fn file(path: String) -> Self {
-        Self { inner: nbhd_core::Secret::file(path) }
+        Self {
+            inner: nbhd_core::Secret::file(path),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use napi::bindgen_prelude::{FnArgs, Function, FunctionRef, Result, ToNapiValue};
+use napi::bindgen_prelude::{FnArgs, Function, FunctionRef, Result};
 use napi::{Env, Status, Unknown};
 use napi_derive::napi;
 use nbhd_core::Error;
@@ -36,15 +36,12 @@ pub(crate) fn aborted(env: &Env) -> napi::Error {
 fn make(env: &Env, data: Value) -> Result<napi::Error> {
     MAKE.with_borrow(|slot| {
         let Some(factory) = slot else {
-            return Err(napi::Error::new(Status::GenericFailure, "load nbhd through its index.js"));
+            return Err(napi::Error::new(
+                Status::GenericFailure,
+                "load nbhd through its index.js",
+            ));
         };
         let made = factory.borrow_back(env)?.call(FnArgs { data: (data,) })?;
         Ok(napi::Error::from_unknown_without_coercion(made))
     })
 }
-
-/// Keeps the trait in scope for the factory's argument.
-const _: fn() = || {
-    fn is_value<T: ToNapiValue>() {}
-    is_value::<Value>();
-};

@@ -43,6 +43,16 @@ impl<T: ToPython> ToPython for Option<T> {
     }
 }
 
+/// A page: a list that also knows its receipt and its next page.
+impl<T: Serialize> ToPython for nbhd_core::page::Page<T> {
+    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let items = Data(self.items).to_python(py)?;
+        let receipt = Data(self.receipt).to_python(py)?;
+        let class = py.import("nbhd._data")?.getattr("Page")?;
+        Ok(class.call1((items, receipt, self.next_page_token))?.unbind())
+    }
+}
+
 /// A Python value as the input type of a call. What does not fit is `invalid_input` and says what is known.
 pub(crate) fn input<T: DeserializeOwned>(
     py: Python<'_>,

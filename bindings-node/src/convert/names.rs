@@ -19,7 +19,9 @@ impl Names {
     pub(crate) fn of<T: JsonSchema + 'static>() -> Arc<Names> {
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let names = known.entry(TypeId::of::<T>()).or_insert_with(|| {
-            Arc::new(Names { schema: schemars::schema_for!(T).to_value() })
+            Arc::new(Names {
+                schema: schemars::schema_for!(T).to_value(),
+            })
         });
         Arc::clone(names)
     }
@@ -64,11 +66,17 @@ impl Names {
                     if field.is_null() {
                         continue;
                     }
-                    let name = declared_names(&views).find(|name| camel(name) == shown).unwrap_or(&shown).to_owned();
+                    let name = declared_names(&views)
+                        .find(|name| camel(name) == shown)
+                        .unwrap_or(&shown)
+                        .to_owned();
                     let (declared, below) = field_of(&views, &name);
                     if !declared && closed(&views) {
                         let known: Vec<String> = declared_names(&views).map(camel).collect();
-                        return Err(format!("unknown field `{shown}`, expected one of: {}", known.join(", ")));
+                        return Err(format!(
+                            "unknown field `{shown}`, expected one of: {}",
+                            known.join(", ")
+                        ));
                     }
                     out.insert(name, self.inward(field, &below)?);
                 }
@@ -76,7 +84,11 @@ impl Names {
             }
             Value::Array(items) => {
                 let below = items_of(&views);
-                items.into_iter().map(|item| self.inward(item, &below)).collect::<Result<_, _>>().map(Value::Array)
+                items
+                    .into_iter()
+                    .map(|item| self.inward(item, &below))
+                    .collect::<Result<_, _>>()
+                    .map(Value::Array)
             }
             other => Ok(other),
         }
@@ -91,7 +103,10 @@ impl Names {
                 continue;
             }
             views.push(schema);
-            if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next())
+            if let Some(name) = schema
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|path| path.rsplit('/').next())
                 && let Some(target) = self.schema.get("$defs").and_then(|defs| defs.get(name))
             {
                 open.push(target);
@@ -106,13 +121,19 @@ impl Names {
 
 /// Whether `name` is a declared field, and the schemas of its value.
 fn field_of<'a>(views: &[&'a Value], name: &str) -> (bool, Vec<&'a Value>) {
-    let declared: Vec<&Value> =
-        views.iter().filter_map(|view| view.get("properties")).filter_map(|fields| fields.get(name)).collect();
+    let declared: Vec<&Value> = views
+        .iter()
+        .filter_map(|view| view.get("properties"))
+        .filter_map(|fields| fields.get(name))
+        .collect();
     if !declared.is_empty() {
         return (true, declared);
     }
-    let rest = views.iter().filter_map(|view| view.get("additionalProperties")).filter(|rest| rest.is_object());
-    (false, rest.copied().collect())
+    let rest = views
+        .iter()
+        .filter_map(|view| view.get("additionalProperties"))
+        .filter(|rest| rest.is_object());
+    (false, rest.collect())
 }
 
 fn items_of<'a>(views: &[&'a Value]) -> Vec<&'a Value> {
@@ -130,8 +151,12 @@ fn declared_names<'a>(views: &[&'a Value]) -> impl Iterator<Item = &'a str> {
 }
 
 fn closed(views: &[&Value]) -> bool {
-    let mut objects = views.iter().filter(|view| view.get("properties").is_some()).peekable();
-    objects.peek().is_some() && objects.all(|view| view.get("additionalProperties") == Some(&Value::Bool(false)))
+    let mut objects = views
+        .iter()
+        .filter(|view| view.get("properties").is_some())
+        .peekable();
+    objects.peek().is_some()
+        && objects.all(|view| view.get("additionalProperties") == Some(&Value::Bool(false)))
 }
 
 /// `retry_after` as `retryAfter`.

@@ -1,0 +1,31 @@
+// The door of the npm package: loads the addon of this platform and gives it the class of its errors. No logic.
+"use strict";
+
+const { addonName } = require("./platform.js");
+
+const native = require(`./${addonName()}`);
+
+/** A refusal or failure with a stable `code`, an `outcome` and what a person can do next. */
+class NbhdError extends Error {
+  constructor(data) {
+    super(`${data.code}: ${data.message}`);
+    this.name = "NbhdError";
+    const { message, ...fields } = data;
+    Object.assign(this, fields);
+  }
+}
+
+/** What an aborted call rejects with: the same name and code as Node's own. */
+class AbortError extends Error {
+  constructor() {
+    super("The operation was aborted");
+    this.name = "AbortError";
+    this.code = "ABORT_ERR";
+  }
+}
+
+native._setErrorFactory((data) => (data ? new NbhdError(data) : new AbortError()));
+
+exports.NbhdError = NbhdError;
+exports.Host = native.Host;
+exports.Secret = native.Secret;
