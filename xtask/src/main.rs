@@ -1,14 +1,19 @@
 //! The logic behind `cargo demo`, `cargo prove` and `cargo xtask …`.
 
+mod counts;
 mod demo;
 mod generate;
 mod shell;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-cargo xtask gen [--check]   write the generated files, or fail when they are not what would be written
-cargo xtask demo [ARGS]     one assistant turn on real input (also: cargo demo)";
+cargo xtask demo [ARGS]     one assistant turn on real input (also: cargo demo)
+cargo xtask test            sets up and passes all tests in three languages
+cargo xtask tidy            the rules of the house that no compiler checks
+cargo xtask gen [--check]   writes the generated files, or fails when they are stale";
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +29,8 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "gen" => generate::run(&args),
         "demo" => demo::run(&args),
+        "test" => test::run(),
+        "tidy" => tidy::run(),
         _ => Err(USAGE.to_owned()),
     };
     match result {
