@@ -4,6 +4,12 @@
 //! are two reads and the leases. Everything durable in the suite (inbox, outbox, ledger, tokens, cooldowns, gates) is
 //! built of these.
 
+mod address;
+mod apply;
+mod memory;
+pub mod retention;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod words;
 
 use std::fmt::Debug;
@@ -14,6 +20,10 @@ use async_trait::async_trait;
 use crate::Result;
 use crate::clock::Timestamp;
 
+pub use address::open;
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{BUSY, SqliteStore};
 pub use words::{Bucket, Commit, Committed, Durability, Entry, Guard, Lease, Range, Record, Refusal, Write};
 
 /// Durable state behind one trait. Implementations: memory, SQLite (Redis and PostgreSQL follow).
@@ -53,13 +63,4 @@ pub trait Store: Send + Sync + Debug {
     async fn close(&self) -> Result<()> {
         Ok(())
     }
-}
-
-/// The store that `address` names; opens nothing yet.
-pub fn open(address: &str) -> Result<std::sync::Arc<dyn Store>> {
-    let _ = address;
-    Err(crate::Error::new(
-        crate::Code::InvalidConfig,
-        "no store is there yet",
-    ))
 }

@@ -1,0 +1,75 @@
+//! A store by its address, as a person writes it.
+
+use std::sync::Arc;
+
+use super::{MemoryStore, Store};
+use crate::{Code, Error, Result};
+
+/// The store that `address` names: `memory:` or `sqlite:<path>`. Opens nothing yet.
+pub fn open(address: &str) -> Result<Arc<dyn Store>> {
+    match address.split_once(':') {
+        Some(("memory", "")) => Ok(Arc::new(MemoryStore::new())),
+        Some(("sqlite", path)) => sqlite(path),
+        // The rest may hold a password: it is not repeated.
+        Some((scheme @ ("redis" | "rediss" | "postgres" | "postgresql"), _)) => Err(Error::new(
+            Code::Unsupported,
+            format!("this version has no {scheme} store yet"),
+        )
+        .with_user_action("Use `sqlite:<path>` or `memory:`.")),
+        _ => Err(
+            Error::new(Code::InvalidConfig, "the address of the store is not understood")
+                .with_user_action("Use `sqlite:<path>`, such as `sqlite:nbhd.db`, or `memory:`."),
+        ),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(path: &str) -> Result<Arc<dyn Store>> {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path == ":memory:" {
+        return Err(Error::new(Code::InvalidConfig, "a SQLite store needs a file")
+            .with_user_action("Use `sqlite:<path>`, or `memory:` where nothing is to be kept."));
+    }
+    Ok(Arc::new(super::SqliteStore::new(path)?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(_path: &str) -> Result<Arc<dyn Store>> {
+    Err(Error::new(
+        Code::Unsupported,
+        "this build has no SQLite store: it was built without the feature `sqlite`",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_short_form_and_nothing_of_it_is_repeated() {
+        assert!(open("memory:").is_ok());
+        for (address, code) in [
+            ("", Code::InvalidConfig),
+            ("memory", Code::InvalidConfig),
+            ("memory:x", Code::InvalidConfig),
+            ("sqlite:", Code::InvalidConfig),
+            ("sqlite::memory:", Code::InvalidConfig),
+            ("mysql://root:hunter2@db", Code::InvalidConfig),
+            ("redis://:hunter2@db", Code::Unsupported),
+            ("postgres://me:hunter2@db/x", Code::Unsupported),
+        ] {
+            let error = open(address).unwrap_err();
+            assert_eq!(error.code(), code, "{address}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn naming_a_file_opens_nothing() {
+        let path = std::env::temp_dir().join("nbhd-never-opened.db");
+        let address = format!("sqlite:{}", path.display());
+        assert!(open(&address).is_ok());
+        assert!(!path.exists());
+    }
+}

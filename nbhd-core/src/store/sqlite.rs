@@ -1,0 +1,342 @@
+//! The store in a SQLite file: the embedded default. Nothing to install, nothing to run.
+//!
+//! The connection lives on one thread of its own; calls reach it through a bounded queue and are answered through a
+//! one-shot channel, so no caller's thread waits on the disk. The file is made at the first use, owner-only.
+//!
+//! Durability: WAL. `synchronous=NORMAL` survives a killed process ([`Durability::Process`], the default here),
+//! `FULL` a power cut ([`Durability::Power`]); each commit has the one it asks for. <https://sqlite.org/wal.html>
+//!
+//! Fork: before a fork that a hook sees the store drains and closes, and either side opens again by itself. After one
+//! that nobody saw, the child's every call answers `invalid_state` without touching a lock, a queue or SQLite:
+//! <https://sqlite.org/howtocorrupt.html> (2.6, carrying an open database across a fork).
+
+mod database;
+mod fork;
+mod rows;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+
+use self::database::Database;
+use super::{Commit, Committed, Durability, Entry, Lease, Range, Record, Store};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::generation::{self, BeforeFork};
+use crate::{Code, Error, Outcome, Result};
+
+/// How long a call waits for another process that is writing.
+pub const BUSY: Duration = Duration::from_secs(5);
+
+/// How many calls may wait in the queue before further callers wait outside of it.
+const QUEUE: usize = 1_024;
+
+/// A store in one file, shared by any number of handles and processes on one machine.
+#[derive(Debug)]
+pub struct SqliteStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    worker: ArcSwapOption<Worker>,
+    registered: AtomicBool,
+}
+
+/// What the thread needs to open the file.
+#[derive(Debug, Clone)]
+struct Settings {
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    busy: Duration,
+}
+
+impl SqliteStore {
+    /// The store in the file at `path`. Opens nothing yet; a relative path is fixed to the current folder now.
+    pub fn new(path: impl AsRef<Path>) -> Result<Self> {
+        let path = std::path::absolute(path.as_ref()).map_err(|error| {
+            Error::new(
+                Code::InvalidConfig,
+                format!("the path of the SQLite store is not usable: {}", error.kind()),
+            )
+        })?;
+        Ok(Self::from_settings(Settings {
+            path,
+            clock: Arc::new(SystemClock::default()),
+            busy: BUSY,
+        }))
+    }
+
+    /// Sets the store's clock, for tests.
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self::from_settings(Settings {
+            clock,
+            ..self.0.settings.clone()
+        })
+    }
+
+    /// Sets how long a call waits for another process that is writing; [`BUSY`] unless said otherwise.
+    pub fn with_busy_wait(self, busy: Duration) -> Self {
+        Self::from_settings(Settings {
+            busy,
+            ..self.0.settings.clone()
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0.settings.path
+    }
+
+    /// The id that the store was given when it was made: another one under the same path is another store.
+    pub async fn incarnation(&self) -> Result<String> {
+        self.run(|database| database.incarnation()).await
+    }
+
+    fn from_settings(settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            worker: ArcSwapOption::empty(),
+            registered: AtomicBool::new(false),
+        }))
+    }
+
+    /// Runs `work` on the store's thread and hands back what it answers.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Database) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let mut job: Option<Job> = Some(Box::new(move |opened| {
+            // A caller that went away does not need the answer.
+            let _ = reply.send(opened.and_then(work));
+        }));
+        loop {
+            let worker = self.0.worker()?;
+            match worker.queue().send(job).await {
+                Ok(()) => break,
+                // That thread is closing: what it did not take goes to the next.
+                Err(mpsc::error::SendError(back)) => {
+                    job = back;
+                    self.0.forget(&worker);
+                }
+            }
+        }
+        answer.await.unwrap_or_else(|_| {
+            Err(
+                Error::new(Code::Internal, "the store's thread ended within a call")
+                    .with_outcome(Outcome::Unknown),
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn durability(&self) -> Result<Durability> {
+        Ok(Durability::Power)
+    }
+
+    async fn now(&self) -> Result<Timestamp> {
+        self.run(Database::now).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        self.run(move |database| database.commit(commit)).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Record>> {
+        let key = key.to_owned();
+        self.run(move |database| database.get(&key)).await
+    }
+
+    async fn sum(&self, key: &str) -> Result<i64> {
+        let key = key.to_owned();
+        self.run(move |database| database.sum(&key)).await
+    }
+
+    async fn scan(&self, index: &str, range: Range) -> Result<Vec<Entry>> {
+        let index = index.to_owned();
+        self.run(move |database| database.scan(&index, range)).await
+    }
+
+    async fn claim(&self, lane: &str, ttl: Duration) -> Result<Option<Lease>> {
+        let lane = lane.to_owned();
+        self.run(move |database| database.claim(lane, ttl)).await
+    }
+
+    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Option<Lease>> {
+        let lease = lease.clone();
+        self.run(move |database| database.renew(lease, ttl)).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        let Some(worker) = self.0.worker.load_full() else {
+            return Ok(());
+        };
+        worker.check_process()?;
+        self.0.forget(&worker);
+        worker.ask_to_close();
+        let mut ended = worker.ended.clone();
+        // The sender is dropped when the thread ends: that is the word we wait for.
+        while ended.changed().await.is_ok() {}
+        worker.join();
+        Ok(())
+    }
+}
+
+/// One piece of work for the thread: it is given the database, or why there is none.
+type Job = Box<dyn FnOnce(Result<&mut Database>) + Send>;
+
+/// The thread that has the connection.
+#[derive(Debug)]
+struct Worker {
+    process: u32,
+    /// `None` only while it is dropped.
+    queue: Option<mpsc::Sender<Option<Job>>>,
+    closing: Arc<AtomicBool>,
+    ended: tokio::sync::watch::Receiver<()>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Worker {
+    fn start(settings: Settings) -> Result<Self> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (end, ended) = tokio::sync::watch::channel(());
+        let closing = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&closing);
+        let thread = std::thread::Builder::new()
+            .name("nbhd-store".to_owned())
+            .spawn(move || {
+                serve(&settings, jobs, &told);
+                drop(end);
+            })
+            .map_err(|error| {
+                Error::new(
+                    Code::StoreUnavailable,
+                    format!("no thread for the store: {}", error.kind()),
+                )
+            })?;
+        Ok(Self {
+            process: generation::current(),
+            queue: Some(queue),
+            closing,
+            ended,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    fn queue(&self) -> &mpsc::Sender<Option<Job>> {
+        self.queue
+            .as_ref()
+            .expect("the queue is taken out only by drop, which nobody outlives")
+    }
+
+    fn check_process(&self) -> Result<()> {
+        if self.process == generation::current() {
+            Ok(())
+        } else {
+            Err(fork::crossed())
+        }
+    }
+
+    fn ask_to_close(&self) {
+        self.closing.store(true, Ordering::Release);
+        // Wakes the thread if it sleeps; when the queue is full it is awake and sees the flag.
+        let _ = self.queue().try_send(None);
+    }
+
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.process != generation::current() {
+            // Its other end died with the parent's thread, perhaps while holding the queue's lock.
+            std::mem::forget(self.queue.take());
+        }
+    }
+}
+
+/// The life of the thread: opens at the first job, works until told to close or forgotten, drains, closes.
+fn serve(settings: &Settings, mut jobs: mpsc::Receiver<Option<Job>>, closing: &AtomicBool) {
+    let mut database = None;
+    while let Some(job) = jobs.blocking_recv() {
+        if closing.load(Ordering::Acquire) {
+            // Nobody can put in more; what is in is still done.
+            jobs.close();
+        }
+        let Some(job) = job else { continue };
+        if database.is_none() {
+            match Database::open(settings) {
+                Ok(opened) => database = Some(opened),
+                Err(error) => {
+                    job(Err(error));
+                    continue;
+                }
+            }
+        }
+        let Some(open) = &mut database else { continue };
+        // A job that panics takes its own answer with it, not the thread: the next one finds a fresh connection.
+        if catch_unwind(AssertUnwindSafe(|| job(Ok(open)))).is_err() {
+            database = None;
+        }
+    }
+}
+
+impl Inner {
+    /// The worker of this process; starts one when there is none.
+    fn worker(self: &Arc<Self>) -> Result<Arc<Worker>> {
+        if let Some(worker) = self.worker.load_full() {
+            worker.check_process()?;
+            return Ok(worker);
+        }
+        fork::check()?;
+        if !self.registered.swap(true, Ordering::AcqRel) {
+            let weak: Weak<Self> = Arc::downgrade(self);
+            generation::register(weak);
+        }
+        let started = Arc::new(Worker::start(self.settings.clone())?);
+        // Two callers may start at once: the first one's stays, the other's never opens anything and ends.
+        let before = self
+            .worker
+            .compare_and_swap(&None::<Arc<Worker>>, Some(Arc::clone(&started)));
+        match &*before {
+            Some(first) => Ok(Arc::clone(first)),
+            None => Ok(started),
+        }
+    }
+
+    /// Makes room for a new worker in the place of one that has closed.
+    fn forget(&self, worker: &Arc<Worker>) {
+        let old = Some(Arc::clone(worker));
+        self.worker.compare_and_swap(&old, None);
+    }
+}
+
+impl BeforeFork for Inner {
+    fn close_before_fork(&self) {
+        let Some(worker) = self.worker.load_full() else {
+            return;
+        };
+        if worker.check_process().is_err() {
+            return;
+        }
+        self.forget(&worker);
+        worker.ask_to_close();
+        worker.join();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,433 @@
+//! The open file: how it is made, checked and written. Lives on the store's one thread.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+
+use super::fork::Open;
+use super::rows::Rows;
+use super::{Settings, fork};
+use crate::clock::Timestamp;
+use crate::id::{Random, SystemRandomness};
+use crate::store::apply::{Micros, apply, micros, timestamp};
+use crate::store::{Commit, Committed, Durability, Entry, Lease, Range, Record};
+use crate::{Code, Error, Outcome, Result};
+
+/// The schema that this code writes.
+const SCHEMA: i64 = 1;
+
+/// "nbhd" in ASCII: what `PRAGMA application_id` says of our files. <https://sqlite.org/pragma.html#pragma_application_id>
+const APPLICATION_ID: i64 = 0x6e62_6864;
+
+/// Prepared statements that are kept: there are about 35 in all.
+const STATEMENTS: usize = 48;
+
+/// How long to stand back before the journal mode is asked for again while another process opens the file too.
+const STAND_BACK: Duration = Duration::from_millis(5);
+
+/// An open store. The connection is closed before it is counted as closed: fields drop in order.
+#[derive(Debug)]
+pub(super) struct Database {
+    connection: Connection,
+    settings: Settings,
+    synchronous: Synchronous,
+    last_seen: Micros,
+    commits: u64,
+    _open: Open,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Synchronous {
+    Normal,
+    Full,
+}
+
+impl Database {
+    /// Opens the file, makes it when it is not there.
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
+        fork::check()?;
+        prepare_file(&settings.path)?;
+        let open = Open::count()?;
+        // No URI: a path is a path. One thread has the connection: no mutex.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let connection = Connection::open_with_flags(&settings.path, flags).map_err(|e| failed(&e))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.busy_timeout(settings.busy).map_err(|e| failed(&e))?;
+        let mut database = Self {
+            connection,
+            settings: settings.clone(),
+            synchronous: Synchronous::Full,
+            last_seen: Micros::MIN,
+            commits: 0,
+            _open: open,
+        };
+        database.set_up()?;
+        Ok(database)
+    }
+
+    fn set_up(&mut self) -> Result<()> {
+        let ours = self.is_ours()?;
+        self.use_wal()?;
+        self.connection
+            .execute_batch(
+                "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; \
+                 PRAGMA cell_size_check = ON;",
+            )
+            .map_err(|e| failed(&e))?;
+        if !ours {
+            self.create()?;
+        }
+        let (schema, min_reader): (i64, i64) = self
+            .connection
+            .query_row("SELECT schema, min_reader FROM state", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .map_err(|e| failed(&e))?;
+        if min_reader > SCHEMA {
+            return Err(too_old("read", schema));
+        }
+        Ok(())
+    }
+
+    /// Whether the file is a store of ours; an empty one is not yet, a database of something else never.
+    fn is_ours(&self) -> Result<bool> {
+        let id: i64 = self
+            .connection
+            .query_row("PRAGMA application_id", [], |row| row.get(0))
+            .map_err(|e| failed(&e))?;
+        if id == APPLICATION_ID {
+            return Ok(true);
+        }
+        let tables: i64 = self
+            .connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(|e| failed(&e))?;
+        if id == 0 && tables == 0 {
+            return Ok(false);
+        }
+        Err(Error::new(
+            Code::InvalidConfig,
+            format!(
+                "{} is a SQLite database of something else, not a store",
+                self.settings.path.display()
+            ),
+        ))
+    }
+
+    fn use_wal(&self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let mode = self
+                .connection
+                .query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+            match mode {
+                Ok(mode) if mode == "wal" => return Ok(()),
+                Ok(mode) => {
+                    return Err(Error::new(
+                        Code::StoreUnavailable,
+                        format!("this file system gives SQLite no write-ahead log, only `{mode}`"),
+                    ));
+                }
+                // SQLite does not wait here by itself when several processes change the mode at once.
+                Err(error) if is_busy(&error) && began.elapsed() < self.settings.busy => {
+                    std::thread::park_timeout(STAND_BACK);
+                }
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+    }
+
+    fn create(&mut self) -> Result<()> {
+        let now = self.settings.clock.now().timestamp_micros();
+        let transaction = begin(&mut self.connection)?;
+        let id: i64 = transaction
+            .query_row("PRAGMA application_id", [], |row| row.get(0))
+            .map_err(|e| failed(&e))?;
+        if id == APPLICATION_ID {
+            // Another process was first.
+            return Ok(());
+        }
+        transaction
+            .execute_batch(include_str!("../schema/sqlite/0001.sql"))
+            .and_then(|()| {
+                transaction.execute(
+                    "INSERT INTO state (id, schema, min_reader, min_writer, incarnation, last_seen, last_epoch) \
+                     VALUES (1, ?1, ?1, ?1, ?2, ?3, 0)",
+                    (SCHEMA, SystemRandomness.id(), now),
+                )
+            })
+            .and_then(|_| transaction.pragma_update(None, "application_id", APPLICATION_ID))
+            .map_err(|e| failed(&e))?;
+        finish(transaction)
+    }
+
+    pub(super) fn incarnation(&mut self) -> Result<String> {
+        self.connection
+            .query_row("SELECT incarnation FROM state", [], |row| row.get(0))
+            .map_err(|e| failed(&e))
+    }
+
+    /// What SQLite itself says of `PRAGMA synchronous`: 1 is NORMAL, 2 is FULL.
+    #[cfg(test)]
+    pub(super) fn synchronous(&mut self) -> Result<i64> {
+        self.connection
+            .query_row("PRAGMA synchronous", [], |row| row.get(0))
+            .map_err(|e| failed(&e))
+    }
+
+    pub(super) fn now(&mut self) -> Result<Timestamp> {
+        let seen = self
+            .connection
+            .prepare_cached("SELECT last_seen FROM state")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map_err(|e| failed(&e))?;
+        Ok(timestamp(self.see(seen)))
+    }
+
+    pub(super) fn commit(&mut self, commit: Commit) -> Result<Committed> {
+        let synchronous = match commit.durability {
+            Some(Durability::Power) => Synchronous::Full,
+            _ => Synchronous::Normal,
+        };
+        self.write(synchronous, |rows, now| apply(rows, commit, now))
+    }
+
+    pub(super) fn claim(&mut self, lane: String, ttl: Duration) -> Result<Option<Lease>> {
+        self.write(Synchronous::Normal, |rows, now| {
+            let Some(epoch) = rows.claim(&lane, now, now.saturating_add(micros(ttl)))? else {
+                return Ok((None, false));
+            };
+            let expires_at = timestamp(now.saturating_add(micros(ttl)));
+            let lease = Lease {
+                lane,
+                epoch,
+                expires_at,
+            };
+            Ok((Some(lease), true))
+        })
+    }
+
+    pub(super) fn renew(&mut self, lease: Lease, ttl: Duration) -> Result<Option<Lease>> {
+        self.write(Synchronous::Normal, |rows, now| {
+            let expires_at = now.saturating_add(micros(ttl));
+            if !rows.renew(&lease.lane, lease.epoch, now, expires_at)? {
+                return Ok((None, false));
+            }
+            let lease = Lease {
+                expires_at: timestamp(expires_at),
+                ..lease
+            };
+            Ok((Some(lease), true))
+        })
+    }
+
+    pub(super) fn get(&mut self, key: &str) -> Result<Option<Record>> {
+        type Row = (String, i64, Option<Micros>, Micros);
+        let row: Option<Row> = self
+            .connection
+            .prepare_cached(
+                "SELECT value, version, expires_at, (SELECT last_seen FROM state) FROM records WHERE key = ?1",
+            )
+            .and_then(|mut statement| {
+                statement
+                    .query_row([key], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                    })
+                    .optional()
+            })
+            .map_err(|e| failed(&e))?;
+        let Some((value, version, expires_at, seen)) = row else {
+            return Ok(None);
+        };
+        let now = self.see(seen);
+        Ok(expires_at.is_none_or(|end| now < end).then(|| Record {
+            value,
+            version: version as u64,
+            expires_at: expires_at.map(timestamp),
+        }))
+    }
+
+    pub(super) fn sum(&mut self, key: &str) -> Result<i64> {
+        Rows::of(&self.connection).read_sum(key)
+    }
+
+    pub(super) fn scan(&mut self, index: &str, range: Range) -> Result<Vec<Entry>> {
+        Rows::of(&self.connection).scan(index, range)
+    }
+
+    /// The time by the wall clock, held at the last time seen by anybody.
+    fn see(&mut self, last_seen: Micros) -> Micros {
+        let wall = self.settings.clock.now().timestamp_micros();
+        self.last_seen = self.last_seen.max(last_seen).max(wall);
+        self.last_seen
+    }
+
+    /// Runs `work` in one transaction, which is kept when it says that it wrote something.
+    fn write<T>(
+        &mut self,
+        synchronous: Synchronous,
+        work: impl FnOnce(&mut Rows<'_>, Micros) -> Result<(T, bool)>,
+    ) -> Result<T> {
+        self.set_synchronous(synchronous)?;
+        self.commits = self.commits.wrapping_add(1);
+        let commits = self.commits;
+        let wall = self.settings.clock.now().timestamp_micros();
+        let transaction = begin(&mut self.connection)?;
+        let mut rows = Rows::of(&transaction);
+        let (last_seen, min_writer, schema) = rows.state()?;
+        if min_writer > SCHEMA {
+            return Err(too_old("write", schema));
+        }
+        let now = self.last_seen.max(last_seen).max(wall);
+        let (answer, wrote) = work(&mut rows, now)?;
+        if wrote {
+            rows.see(now)?;
+            rows.prune(now, commits)?;
+            finish(transaction)?;
+        }
+        self.last_seen = now;
+        Ok(answer)
+    }
+
+    /// Only outside of a transaction, where SQLite heeds it, and only when it changes.
+    fn set_synchronous(&mut self, wanted: Synchronous) -> Result<()> {
+        if self.synchronous != wanted {
+            let pragma = match wanted {
+                Synchronous::Normal => "PRAGMA synchronous = NORMAL",
+                Synchronous::Full => "PRAGMA synchronous = FULL",
+            };
+            self.connection.execute_batch(pragma).map_err(|e| failed(&e))?;
+            self.synchronous = wanted;
+        }
+        Ok(())
+    }
+}
+
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
+    connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|e| failed(&e))
+}
+
+/// A commit that fails may have reached the disk all the same; one that found the file locked has not.
+fn finish(transaction: Transaction<'_>) -> Result<()> {
+    transaction.commit().map_err(|error| {
+        if is_busy(&error) {
+            failed(&error)
+        } else {
+            failed(&error).with_outcome(Outcome::Unknown)
+        }
+    })
+}
+
+/// Sees to it that there is a file, owner-only when it is new: `-wal` and `-shm` take its mode.
+fn prepare_file(path: &Path) -> Result<()> {
+    let config = |message: String| Error::new(Code::InvalidConfig, message);
+    if path.is_dir() {
+        return Err(config(format!(
+            "{} is a folder: name a file for the SQLite store",
+            path.display()
+        )));
+    }
+    let folder = path.parent().unwrap_or(path);
+    if !folder.is_dir() {
+        return Err(config(format!(
+            "the folder {} for the SQLite store does not exist: create it, or name another",
+            folder.display()
+        )));
+    }
+    refuse_network(folder)?;
+    // Opened only to be made: closing a file that SQLite has open here already would drop its locks.
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::new(
+            Code::StoreUnavailable,
+            format!("{} cannot be made: {}", path.display(), error.kind()),
+        )),
+    }
+}
+
+/// WAL needs memory shared by all its users, which no network file system gives. <https://sqlite.org/wal.html> (overview)
+#[cfg(target_os = "linux")]
+fn refuse_network(folder: &Path) -> Result<()> {
+    // Magic numbers of linux/magic.h, and of SMB 2 in fs/smb/client.
+    const NETWORKS: [(u32, &str); 6] = [
+        (0x6969, "NFS"),
+        (0x517B, "SMB"),
+        (0xFE53_4D42, "SMB"),
+        (0xFF53_4D42, "CIFS"),
+        (0x5346_414F, "AFS"),
+        (0x00C3_6400, "Ceph"),
+    ];
+    // What cannot be asked is left to SQLite, which says what it lacks.
+    let Ok(stat) = rustix::fs::statfs(folder) else {
+        return Ok(());
+    };
+    let kind = stat.f_type as u32;
+    match NETWORKS.iter().find(|(magic, _)| *magic == kind) {
+        None => Ok(()),
+        Some((_, name)) => Err(Error::new(
+            Code::InvalidConfig,
+            format!(
+                "{} is on a network file system ({name}), where SQLite cannot keep its promises",
+                folder.display()
+            ),
+        )),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_network(_folder: &Path) -> Result<()> {
+    Ok(())
+}
+
+fn too_old(verb: &str, schema: i64) -> Error {
+    Error::new(
+        Code::InvalidState,
+        format!("the SQLite store has schema {schema}, which this version (schema {SCHEMA}) may not {verb}"),
+    )
+    .with_user_action("Update this program: a newer one has changed the store.")
+}
+
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+/// What SQLite says, in our words. Nothing was written unless the caller knows otherwise.
+pub(super) fn failed(error: &rusqlite::Error) -> Error {
+    let unavailable = |message: String| Error::new(Code::StoreUnavailable, message);
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => unavailable(
+            "the SQLite store was locked by another process for longer than the busy wait".to_owned(),
+        ),
+        Some(ErrorCode::NotADatabase) => Error::new(Code::InvalidConfig, "the file is not a SQLite database"),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            unavailable("the SQLite store is damaged: restore it from a copy".to_owned())
+                .with_retryable(false)
+        }
+        Some(ErrorCode::DiskFull) => unavailable("the disk of the SQLite store is full".to_owned()),
+        Some(ErrorCode::ReadOnly) => unavailable(
+            "the SQLite store may not be written: check the mode of the file and its folder".to_owned(),
+        ),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => unavailable(
+            "the SQLite store cannot be opened: check the mode of the file and its folder".to_owned(),
+        ),
+        Some(_) => unavailable(format!("SQLite failed: {error}")),
+        None => Error::new(
+            Code::Internal,
+            format!("the SQLite store misread its own file: {error}"),
+        ),
+    }
+}
