@@ -10,6 +10,7 @@ pub mod generation;
 pub mod http;
 pub mod id;
 pub mod inbox;
+pub mod limit;
 pub mod outbox;
 pub mod page;
 pub mod receipt;

@@ -45,6 +45,7 @@ struct Inner {
     data: ErrorData,
     receipt: Option<Box<crate::Receipt>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    settled: bool,
 }
 
 impl Error {
@@ -72,6 +73,7 @@ impl Error {
             },
             receipt: None,
             source: None,
+            settled: false,
         }))
     }
 
@@ -256,6 +258,17 @@ impl Error {
     pub fn with_receipt(mut self, receipt: crate::Receipt) -> Self {
         self.0.receipt = Some(Box::new(receipt));
         self
+    }
+
+    /// Marks an error that somebody with attempts of its own has already given up on: the retry layer passes it on.
+    pub(crate) fn settled(mut self) -> Self {
+        self.0.settled = true;
+        self
+    }
+
+    /// Whether somebody with attempts of its own has already given up on it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.0.settled
     }
 
     /// Keeps the cause. Only for causes whose text holds no URL, body or secret; others are put into words.

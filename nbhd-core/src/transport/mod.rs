@@ -2,13 +2,17 @@
 //!
 //! Outermost first: `retry` → `permit` → `breaker` → `auth` → `guard` → `attempt` → `trace` → `socket`.
 
+mod attempt;
 mod auth;
-mod classify;
 mod failure;
+mod guard;
 mod permit;
+mod refusal;
 mod retry;
+mod retry_after;
 mod socket;
 mod stack;
+mod trace;
 
 use std::fmt::Debug;
 
@@ -18,9 +22,11 @@ use crate::http::{Request, Response};
 use crate::{Operation, Result};
 
 pub use auth::Authorize;
-pub use classify::{Classify, Refusal, by_status};
+pub use guard::HostRule;
 pub use permit::{Permit, Permits};
+pub use refusal::{Classify, Refusal, by_status};
 pub use retry::RetryPolicy;
+pub use retry_after::{parse_retry_after, retry_after};
 pub use socket::Socket;
 pub use stack::{Layers, stack};
 

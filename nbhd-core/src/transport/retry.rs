@@ -1,6 +1,19 @@
 //! The only owner of repetition.
+//!
+//! It reads the error's code and outcome, and what the request says of being sent twice; nothing else. `Repeat::Never` forbids
+//! repeating after [`Outcome::Unknown`] only. A budget per client keeps an outage from being answered by a storm, and the
+//! operation's deadline stands above all.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Transport;
+use super::refusal::{self, Classify};
+use crate::http::{Repeat, Request, Response};
+use crate::{Error, Operation, Outcome, Result};
 
 /// How failed attempts are repeated.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +27,8 @@ pub struct RetryPolicy {
     pub cap: Duration,
     /// The longest pause that the other side may ask for; a longer one is surfaced as the error's `retry_after`. 60 s.
     pub longest_wait: Duration,
+    /// How many repetitions a client has before it needs successes: each success gives back a fifth of one. 100.
+    pub budget: u32,
 }
 
 impl Default for RetryPolicy {
@@ -23,6 +38,7 @@ impl Default for RetryPolicy {
             base: Duration::from_millis(500),
             cap: Duration::from_secs(32),
             longest_wait: Duration::from_secs(60),
+            budget: 100,
         }
     }
 }
@@ -32,5 +48,184 @@ impl RetryPolicy {
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
+    }
+
+    /// Sets the first pause and the longest one.
+    pub fn with_pauses(mut self, base: Duration, cap: Duration) -> Self {
+        self.base = base;
+        self.cap = cap;
+        self
+    }
+
+    /// Sets the longest pause that the other side may ask for.
+    pub fn with_longest_wait(mut self, wait: Duration) -> Self {
+        self.longest_wait = wait;
+        self
+    }
+
+    /// Sets how many repetitions a client has before it needs successes.
+    pub fn with_budget(mut self, budget: u32) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// The longest pause before the repetition number `repetition`, counted from 1.
+    fn ceiling(&self, repetition: u32) -> Duration {
+        let factor = 1_u32
+            .checked_shl(repetition.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        self.base.saturating_mul(factor).min(self.cap)
+    }
+}
+
+/// The outermost layer.
+#[derive(Debug)]
+pub(super) struct Retry {
+    policy: Option<RetryPolicy>,
+    budget: Budget,
+    classify: Option<Arc<dyn Classify>>,
+    inner: Arc<dyn Transport>,
+}
+
+impl Retry {
+    pub(super) fn new(
+        policy: Option<RetryPolicy>,
+        classify: Option<Arc<dyn Classify>>,
+        inner: Arc<dyn Transport>,
+    ) -> Self {
+        let budget = Budget::new(policy.as_ref().map_or(0, |policy| policy.budget));
+        Self {
+            policy,
+            budget,
+            classify,
+            inner,
+        }
+    }
+
+    /// How long to wait before the next attempt, and why; `None` when there is none.
+    fn next(&self, operation: &Operation, request: &Request, error: &Error, attempt: u32) -> Option<Pause> {
+        let policy = self.policy.as_ref()?;
+        let repeatable = error.retryable()
+            && !error.is_settled()
+            && (error.outcome() != Outcome::Unknown || request.repeat != Repeat::Never);
+        if !repeatable || attempt >= policy.attempts {
+            return None;
+        }
+        let jitter = operation.host().random().fraction();
+        let chosen = policy.ceiling(attempt).mul_f64(jitter);
+        let pause = match error.retry_after() {
+            Some(asked) if asked > policy.longest_wait => return None,
+            Some(asked) => Pause {
+                cause: "retry_after",
+                length: asked.max(chosen),
+            },
+            None => Pause {
+                cause: "backoff",
+                length: chosen,
+            },
+        };
+        (pause.length < operation.remaining() && self.budget.take()).then_some(pause)
+    }
+}
+
+struct Pause {
+    cause: &'static str,
+    length: Duration,
+}
+
+#[async_trait]
+impl Transport for Retry {
+    async fn send(&self, operation: &Operation, request: Request) -> Result<Response> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.inner.send(operation, request.clone()).await {
+                Ok(reply) if refusal::is_answer(&request, &reply) => {
+                    self.budget.give();
+                    return Ok(reply);
+                }
+                Ok(reply) => {
+                    let now = operation.host().clock().now();
+                    refusal::into_error(self.classify.as_deref(), &request, reply, now).await
+                }
+                Err(error) => error,
+            };
+            let Some(pause) = self.next(operation, &request, &error, attempt) else {
+                return Err(error);
+            };
+            tracing::debug!(
+                target: "nbhd::http",
+                label = request.label,
+                code = error.code().name(),
+                cause = pause.cause,
+                seconds = pause.length.as_secs_f64(),
+                "waiting before the next attempt"
+            );
+            operation.wait(pause.cause, pause.length).await?;
+            attempt += 1;
+        }
+    }
+}
+
+/// What repetitions a client still has, in fifths.
+#[derive(Debug)]
+struct Budget {
+    left: AtomicU32,
+    full: u32,
+}
+
+impl Budget {
+    const REPETITION: u32 = 5;
+
+    fn new(repetitions: u32) -> Self {
+        let full = repetitions.saturating_mul(Self::REPETITION);
+        Self {
+            left: AtomicU32::new(full),
+            full,
+        }
+    }
+
+    fn take(&self) -> bool {
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(Self::REPETITION)
+            })
+            .is_ok()
+    }
+
+    fn give(&self) {
+        // A full budget, the normal case, writes nothing: no cache line is fought over.
+        if self.left.load(Ordering::Relaxed) < self.full {
+            let _ = self
+                .left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                    Some((left + 1).min(self.full))
+                });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_their_cap() {
+        let policy = RetryPolicy::default();
+        let seconds: Vec<f64> = [1, 2, 3, 7, 8, 40, 400]
+            .map(|repetition| policy.ceiling(repetition).as_secs_f64())
+            .into();
+        assert_eq!(seconds, [0.5, 1.0, 2.0, 32.0, 32.0, 32.0, 32.0]);
+    }
+
+    #[test]
+    fn a_budget_ends_and_comes_back_with_successes() {
+        let budget = Budget::new(2);
+        assert!(budget.take() && budget.take() && !budget.take());
+        for _ in 0..4 {
+            budget.give();
+        }
+        assert!(!budget.take());
+        budget.give();
+        assert!(budget.take() && !budget.take());
     }
 }
