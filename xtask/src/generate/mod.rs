@@ -1,6 +1,10 @@
 //! `cargo xtask gen`: files of one language that follow from the types of another.
 
+mod model;
 mod python_errors;
+mod python_types;
+mod surface;
+mod typescript_types;
 
 use std::path::PathBuf;
 
@@ -12,18 +16,21 @@ struct Generated {
     text: String,
 }
 
+impl Generated {
+    fn new(path: &'static str, text: String) -> Self {
+        Self { path, text }
+    }
+}
+
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let check = args.iter().any(|arg| arg == "--check");
     let mut stale = Vec::new();
+    let model = surface::model();
     let files = [
-        Generated {
-            path: "conformance/codes.json",
-            text: codes()?,
-        },
-        Generated {
-            path: "bindings-python/python/nbhd/errors.py",
-            text: python_errors::text(),
-        },
+        Generated::new("conformance/codes.json", codes()?),
+        Generated::new("bindings-python/python/nbhd/errors.py", python_errors::text()),
+        Generated::new("bindings-python/python/nbhd/types.py", python_types::text(&model)),
+        Generated::new("bindings-node/types.d.ts", typescript_types::text(&model)),
     ];
     for file in &files {
         let path: PathBuf = root().join(file.path);
