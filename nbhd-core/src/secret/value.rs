@@ -38,6 +38,11 @@ impl Secret<String> {
 }
 
 impl<T: Zeroize> Secret<T> {
+    /// A secret that is not text.
+    pub fn from_value(value: T) -> Self {
+        Self(Zeroizing::new(value))
+    }
+
     /// The value itself: for the one place that puts it on the wire.
     pub fn expose(&self) -> &T {
         &self.0

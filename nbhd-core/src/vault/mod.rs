@@ -1,32 +1,22 @@
 //! Sealed records at rest: AES-256-GCM with a random nonce, in a versioned envelope that names its key.
+//!
+//! ```
+//! use nbhd_core::vault::{Place, Vault};
+//! use nbhd_core::Secret;
+//!
+//! # fn main() -> nbhd_core::Result<()> {
+//! let vault = Vault::with_key(Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"));
+//! let place = Place { tenant: "42", provider: "google", account: "a@example.org", field: "refresh_token" };
+//! let sealed = vault.seal(place, b"secret")?;
+//! assert_eq!(vault.open(place, &sealed)?.expose(), b"secret");
+//! assert!(vault.open(Place { account: "b@example.org", ..place }, &sealed).is_err());
+//! # Ok(())
+//! # }
+//! ```
 
-use crate::{Code, Error, Result};
+mod envelope;
+mod file;
+mod key;
 
-/// Seals secrets at rest. No key means refuse, never plaintext.
-#[derive(Debug, Default)]
-pub struct Vault {}
-
-/// What a sealed record belongs to: it opens nowhere else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'a> {
-    /// The tenant, or empty where there is none.
-    pub tenant: &'a str,
-    /// The provider, such as `google`.
-    pub provider: &'a str,
-    /// The account.
-    pub account: &'a str,
-    /// The field, such as `refresh_token`.
-    pub field: &'a str,
-}
-
-impl Vault {
-    /// Seals `plain` for `place` as one line of text.
-    pub fn seal(&self, _place: Place<'_>, _plain: &[u8]) -> Result<String> {
-        Err(Error::new(Code::SecretMissing, "the vault has no key"))
-    }
-
-    /// Opens what was sealed for the same `place`.
-    pub fn open(&self, _place: Place<'_>, _sealed: &str) -> Result<crate::Secret<Vec<u8>>> {
-        Err(Error::new(Code::SecretMissing, "the vault has no key"))
-    }
-}
+pub use envelope::{Place, Vault};
+pub use key::VaultStatus;
