@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod chat;
 pub mod price;
 pub mod provider;

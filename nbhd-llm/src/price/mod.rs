@@ -8,4 +8,5 @@ mod rates;
 
 pub use catalog::{Bill, Catalog, Ceiling, Model, Price};
 pub use money::{NANO, NanoUsd};
+pub(crate) use rates::ceil_per_million;
 pub use rates::{Rates, Row, Tier, Tokens};
