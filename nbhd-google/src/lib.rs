@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Google Workspace for assistants.
+
+#[cfg(feature = "testkit")]
+pub mod testkit;
