@@ -43,9 +43,6 @@ pub(super) fn detect(content: &[u8]) -> Format {
         return Format::Nothing("the file is empty");
     }
     let head = &content[..content.len().min(HEAD)];
-    if memchr::memchr(0, &head[..head.len().min(1024)]).is_some() {
-        return Format::Nothing("not a message: binary data");
-    }
     let start = first_line(head);
     if start.starts_with(b"From ") {
         let after = head[start.len()..].iter().position(|byte| *byte == b'\n');
@@ -58,6 +55,9 @@ pub(super) fn detect(content: &[u8]) -> Format {
     }
     if header_block(head) {
         return Format::Message;
+    }
+    if memchr::memchr(0, head).is_some() {
+        return Format::Nothing("not a message: binary data");
     }
     Format::Nothing("not a message: it does not begin with mail headers")
 }
@@ -75,41 +75,34 @@ fn first_line(text: &[u8]) -> &[u8] {
 
 /// Whether the text begins with header lines of which one is a mail field. Broken lines between them are tolerated,
 /// as every mail program does; the first one must be whole.
-fn header_block(text: &[u8]) -> bool {
+pub(super) fn header_block(text: &[u8]) -> bool {
     let text = &text[text
         .iter()
         .position(|byte| !byte.is_ascii_whitespace())
         .unwrap_or(text.len())..];
+    if field_name(first_line(text)).is_none() {
+        return false;
+    }
     let end = memmem::find(text, b"\n\n")
         .into_iter()
         .chain(memmem::find(text, b"\n\r\n"))
         .min()
         .unwrap_or(text.len());
-    let mut known = false;
-    for (index, line) in text[..end].split(|byte| *byte == b'\n').enumerate() {
-        if index > 0 && line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-            continue;
-        }
-        match field_name(line) {
-            Some(name) => {
-                known |= MAIL_FIELDS
-                    .iter()
-                    .any(|field| name.eq_ignore_ascii_case(field.as_bytes()));
-            }
-            None if index == 0 => return false,
-            None => {}
-        }
-    }
-    known
+    text[..end].split(|byte| *byte == b'\n').any(|line| {
+        field_name(line).is_some_and(|name| {
+            MAIL_FIELDS
+                .iter()
+                .any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+        })
+    })
 }
 
 /// The name of a header field, if the line is one. A blank before the colon is tolerated (an obsolete form).
 pub(super) fn field_name(line: &[u8]) -> Option<&[u8]> {
     let colon = memchr::memchr(b':', line)?;
     let name = line[..colon].trim_ascii_end();
-    let ok = !name.is_empty() && name.iter().all(|byte| (33..=126).contains(byte) || *byte == b' ');
-    // Words with blanks between them are prose, except the one swap that occurs in the wild (`Fro :uMmlti`).
-    (ok && name.iter().filter(|byte| **byte == b' ').count() == 0).then_some(name)
+    let whole = !name.is_empty() && name.iter().all(|byte| (33..=126).contains(byte));
+    whole.then_some(name)
 }
 
 #[cfg(test)]
@@ -118,7 +111,10 @@ mod tests {
 
     #[test]
     fn content_decides() {
-        assert_eq!(detect(b"From: a@b.example\nSubject: x\n\nhello\n"), Format::Message);
+        assert_eq!(
+            detect(b"From: a@b.example\nSubject: x\n\nhello\n"),
+            Format::Message
+        );
         assert_eq!(
             detect(b"\xef\xbb\xbfFrom a@b.example Fri Apr 06 16:46:09 2001\nFrom: a@b.example\n\nhello\n"),
             Format::Mbox

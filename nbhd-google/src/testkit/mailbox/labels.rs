@@ -125,7 +125,10 @@ mod tests {
             from_takeout("Inbox,Category updates,Opened,Rechnungen 2024"),
             ["INBOX", "CATEGORY_UPDATES", "Rechnungen 2024"]
         );
-        assert_eq!(from_takeout("Posteingang,Ungelesen,Wichtig"), ["INBOX", "UNREAD", "IMPORTANT"]);
+        assert_eq!(
+            from_takeout("Posteingang,Ungelesen,Wichtig"),
+            ["INBOX", "UNREAD", "IMPORTANT"]
+        );
     }
 
     #[test]

@@ -93,11 +93,19 @@ impl Mailbox {
             ..Search::default()
         };
         let kind = fs::metadata(path).map_err(|error| {
-            refuse(format!("cannot read the mailbox {}: {}", shown(path), error.kind()))
+            refuse(format!(
+                "cannot read the mailbox {}: {}",
+                shown(path),
+                error.kind()
+            ))
         })?;
         if kind.is_dir() {
             fs::read_dir(path).map_err(|error| {
-                refuse(format!("cannot read the folder {}: {}", shown(path), error.kind()))
+                refuse(format!(
+                    "cannot read the folder {}: {}",
+                    shown(path),
+                    error.kind()
+                ))
             })?;
             search.folder(path, 0)?;
         } else {
@@ -156,7 +164,11 @@ struct Search {
 impl Search {
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<()> {
         if depth > DEPTH_LIMIT {
-            self.skip(folder, None, format!("folders are searched {DEPTH_LIMIT} levels deep"));
+            self.skip(
+                folder,
+                None,
+                format!("folders are searched {DEPTH_LIMIT} levels deep"),
+            );
             return Ok(());
         }
         let entries = match fs::read_dir(folder) {
@@ -175,7 +187,11 @@ impl Search {
                 self.skip(&path, None, "cannot be read".to_owned());
                 continue;
             };
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if kind.is_symlink() {
                 self.skip(&path, None, "a link: not followed".to_owned());
             } else if kind.is_dir() {
@@ -205,7 +221,11 @@ impl Search {
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
         for path in paths.into_iter().filter(|path| path.is_file()) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             // `:2,` where file systems allow it, `;2,` or `!2,` where not.
             let flags = name.rsplit_once("2,").map_or("", |(_, flags)| flags);
             let labels = labels::from_maildir(new, flags, folder.as_deref());
@@ -280,7 +300,10 @@ impl Search {
         let mut file = File::open(path).map_err(told)?;
         let size = file.metadata().map_err(told)?.len();
         let mut content = Vec::new();
-        file.by_ref().take(64 * 1024).read_to_end(&mut content).map_err(told)?;
+        file.by_ref()
+            .take(64 * 1024)
+            .read_to_end(&mut content)
+            .map_err(told)?;
         let limit = match detect(&content) {
             Format::Nothing(reason) => return Err(reason.to_owned()),
             Format::Message => MESSAGE_LIMIT as u64,

@@ -1,10 +1,10 @@
 //! An mbox cut into its messages.
 //!
-//! A message begins at a `From ` line at the start of the file or after an empty line; `mboxo` and `mboxrd` quote such
-//! lines in bodies with `>` (<https://www.rfc-editor.org/rfc/rfc4155>, <https://doc.dovecot.org/main/core/config/mailbox/formats/mbox.html>).
+//! A message begins at a `From ` line that mail headers follow, and that either stands after an empty line or tells a
+//! sender or a date; `mboxo` and `mboxrd` quote such lines in bodies with `>` (<https://www.rfc-editor.org/rfc/rfc4155>, <https://doc.dovecot.org/main/core/config/mailbox/formats/mbox.html>).
 //! Where nothing was quoted, a `Content-Length` that leads to the next `From ` line or the end is believed.
 
-use super::format::{field_name, without_bom};
+use super::format::{field_name, header_block, without_bom};
 use memchr::memmem;
 
 /// One message of an mbox.
@@ -63,27 +63,30 @@ pub(super) fn split(file: &[u8]) -> Vec<Entry<'_>> {
     entries
 }
 
-/// The next `From ` line that stands after an empty line, or the end.
+/// The next `From ` line that begins a message, or the end.
 fn by_separator(file: &[u8], from: usize) -> usize {
     memmem::find_iter(&file[from..], b"\nFrom ")
         .map(|found| from + found)
         .find(|newline| {
-            let before = &file[from.saturating_sub(1)..*newline];
+            let before = &file[..*newline];
             let blank = before.ends_with(b"\n") || before.ends_with(b"\n\r");
-            blank && is_separator(&file[newline + 1..])
+            is_separator(&file[newline + 1..], blank)
         })
         .map_or(file.len(), |newline| newline + 1)
 }
 
-/// Whether a `From ` line is one of the format's and not prose: the line after it is a header field, or another
-/// `>From ` line of an old relay.
-fn is_separator(text: &[u8]) -> bool {
+/// Whether a `From ` line is one of the format's and not prose: mail headers follow it within 2 KiB (enough for any
+/// first field, and a bound for hostile files), and without an empty line before it, it tells a sender or a date.
+fn is_separator(text: &[u8], after_blank: bool) -> bool {
     let Some(end) = memchr::memchr(b'\n', text) else {
         return false;
     };
+    let line = text[..end].trim_ascii_end();
+    let digits = line.iter().filter(|byte| byte.is_ascii_digit()).count();
+    // `From - …` is how Netscape and its children wrote it; a date has at least a day, an hour and a year.
+    let strict = line.starts_with(b"From -") || line.contains(&b'@') || digits >= 8;
     let next = &text[end + 1..];
-    let next = &next[..memchr::memchr(b'\n', next).unwrap_or(next.len())];
-    next.starts_with(b">From ") || field_name(next).is_some()
+    (after_blank || strict) && header_block(&next[..next.len().min(2048)])
 }
 
 /// The end that `Content-Length` names, if a message really ends there.
@@ -107,7 +110,7 @@ fn by_length(file: &[u8], from: usize) -> Option<usize> {
     let rest = file.get(end..)?;
     let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let rest = &rest[blank..];
-    (rest.is_empty() || (rest.starts_with(b"From ") && is_separator(rest))).then_some(end)
+    (rest.is_empty() || (rest.starts_with(b"From ") && is_separator(rest, true))).then_some(end)
 }
 
 /// The format puts one empty line after each message; it is not the message's.
@@ -141,7 +144,9 @@ mod tests {
     fn a_length_that_fits_is_believed_and_one_that_does_not_is_not() {
         let body = "One line\n\nFrom: a trap\n\nFrom x Mon Jan  1 00:00:00 2024\nSubject: inner\n\ntext\n";
         let tail = "\nFrom b Mon Jan  1 00:00:00 2024\nSubject: two\n\nlast\n";
-        let file = |length: usize| format!("From a Mon Jan  1 00:00:00 2024\nContent-Length: {length}\n\n{body}{tail}");
+        let file = |length: usize| {
+            format!("From a Mon Jan  1 00:00:00 2024\nContent-Length: {length}\n\n{body}{tail}")
+        };
         assert_eq!(split(file(body.len()).as_bytes()).len(), 2);
         assert_eq!(split(file(body.len() + 3).as_bytes()).len(), 3);
     }

@@ -66,9 +66,9 @@ pub(super) fn read(raw: Vec<u8>, place: Place<'_>) -> Result<StoredMessage, &'st
     };
     let labels = match text("X-Gmail-Labels") {
         Some(field) => labels::from_takeout(&field),
-        None => place.labels.unwrap_or_else(|| {
-            labels::from_status(text("Status").as_deref(), text("X-Status").as_deref())
-        }),
+        None => place
+            .labels
+            .unwrap_or_else(|| labels::from_status(text("Status").as_deref(), text("X-Status").as_deref())),
     };
     let mut references = ids(parsed.references());
     references.extend(ids(parsed.in_reply_to()));

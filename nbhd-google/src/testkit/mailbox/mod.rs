@@ -10,5 +10,7 @@ mod message;
 mod shift;
 mod thread;
 
-pub use load::{FILE_LIMIT, FILES_LIMIT, MESSAGE_LIMIT, MESSAGES_LIMIT, Mailbox, MailboxReport, MailSource, SkippedMail};
+pub use load::{
+    FILE_LIMIT, FILES_LIMIT, MESSAGE_LIMIT, MESSAGES_LIMIT, MailSource, Mailbox, MailboxReport, SkippedMail,
+};
 pub use message::StoredMessage;

@@ -36,7 +36,10 @@ fn shifted(raw: &Bytes, shift: Duration, days: i64) -> Bytes {
     let Some(parsed) = MessageParser::default().parse_headers(&raw[..]) else {
         return raw.clone();
     };
-    let header = parsed.headers().iter().find(|header| header.name == HeaderName::Date);
+    let header = parsed
+        .headers()
+        .iter()
+        .find(|header| header.name == HeaderName::Date);
     let (start, end) = header.map_or((0, 0), |header| {
         (header.offset_start as usize, header.offset_end as usize)
     });
