@@ -4,5 +4,7 @@
 
 pub mod budget;
 pub mod chat;
+pub mod openai;
 pub mod price;
 pub mod provider;
+pub mod registry;

@@ -41,6 +41,17 @@ pub struct RequestOptions {
     pub output_cap: u64,
     /// The key to use instead of the configured one.
     pub authorization: Option<Authorization>,
+    /// The dearest price to accept, for providers that choose among sellers of a model.
+    pub max_price: Option<MaxPrice>,
+}
+
+/// The dearest price to accept, in nano-USD per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPrice {
+    /// For what is read.
+    pub input: i64,
+    /// For what is written.
+    pub output: i64,
 }
 
 impl RequestOptions {
@@ -50,6 +61,7 @@ impl RequestOptions {
             stream: false,
             output_cap,
             authorization: None,
+            max_price: None,
         }
     }
 
@@ -62,6 +74,12 @@ impl RequestOptions {
     /// Uses another key than the configured one.
     pub fn with_authorization(mut self, authorization: Authorization) -> Self {
         self.authorization = Some(authorization);
+        self
+    }
+
+    /// Accepts no dearer price.
+    pub fn with_max_price(mut self, price: MaxPrice) -> Self {
+        self.max_price = Some(price);
         self
     }
 }

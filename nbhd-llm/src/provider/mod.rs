@@ -7,6 +7,6 @@ mod contract;
 mod sse;
 mod wait;
 
-pub use contract::{Provider, ProviderAnswer, ProviderEvent, RequestOptions, StreamDecoder};
+pub use contract::{MaxPrice, Provider, ProviderAnswer, ProviderEvent, RequestOptions, StreamDecoder};
 pub use sse::{SSE_LINE_LIMIT, SseParser};
 pub use wait::retry_after;
