@@ -1,7 +1,7 @@
 //! HTML mail as readable text: blocks and table cells kept apart, links once, nothing that the reader was not meant to see.
 //!
 //! One pass over the tokens of `html5gum`, no tree; time and memory grow linearly with the input. What the reader does not see
-//! (hidden preheaders, styles, scripts, comments, tracking pixels) is dropped. See `docs/decisions/0010-html-to-text.md`.
+//! (hidden preheaders, styles, scripts, comments, tracking pixels) is dropped. See `docs/decisions/0006-html-to-text.md`.
 
 mod render;
 mod style;
