@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Conversation, Message, MessageId, Plan, ThreadId};
 use crate::channel::Channel;
+use crate::pending::Pending as _;
 
 /// What became of one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -132,7 +133,10 @@ fn finish(intent: Intent, conversation: Conversation) -> Result<(Intent, Convers
     .into_iter()
     .find(|(outcome, _)| parts.iter().any(|part| part.outcome == *outcome))
     .map_or(Outcome::NotSent, |(_, outcome)| outcome);
-    let sent = parts.iter().filter(|part| part.outcome == PartOutcome::Sent).count();
+    let sent = parts
+        .iter()
+        .filter(|part| part.outcome == PartOutcome::Sent)
+        .count();
     let error = failure(failed, sent, parts.len()).with_outcome(worst);
     let delivery = json!({
         "key": intent.key,

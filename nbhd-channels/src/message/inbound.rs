@@ -63,7 +63,11 @@ pub struct Chat {
 impl Chat {
     /// A chat without a title.
     pub fn new(id: ChatId, kind: ChatKind) -> Self {
-        Self { id, kind, title: None }
+        Self {
+            id,
+            kind,
+            title: None,
+        }
     }
 }
 
@@ -272,7 +276,13 @@ pub struct InboundEvent {
 
 impl InboundEvent {
     /// An event of a chat, everything else empty. `dedupe` is the canonical key.
-    pub fn new(kind: EventKind, conversation: Conversation, chat: Chat, event_id: impl Into<String>, dedupe: impl Into<String>) -> Self {
+    pub fn new(
+        kind: EventKind,
+        conversation: Conversation,
+        chat: Chat,
+        event_id: impl Into<String>,
+        dedupe: impl Into<String>,
+    ) -> Self {
         Self {
             kind,
             channel: conversation.channel.clone(),

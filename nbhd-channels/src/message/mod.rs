@@ -15,10 +15,11 @@ mod inbound;
 mod outbound;
 mod target;
 
+pub(crate) use delivery::Sent;
 pub use delivery::{DeliveredPart, Delivery, PartOutcome, deliver};
 pub use inbound::{
-    Attachment, AttachmentKind, Callback, Chat, ChatKind, Command, EventKind, InboundEvent, Membership, Mention, Reaction, Reference,
-    Sender,
+    Attachment, AttachmentKind, Callback, Chat, ChatKind, Command, EventKind, InboundEvent, Membership,
+    Mention, Reaction, Reference, Sender,
 };
 pub use outbound::{Message, Plan};
 pub use target::{AccountId, ChatId, Conversation, MessageId, SenderId, ThreadId};

@@ -97,7 +97,11 @@ impl Message {
 
     /// What it says as a span tree. `invalid_input` unless exactly one of `markdown` and `text` says something.
     pub fn to_text(&self) -> Result<Text> {
-        let mentions = if self.mentions { Mentions::Live } else { Mentions::Disarmed };
+        let mentions = if self.mentions {
+            Mentions::Live
+        } else {
+            Mentions::Disarmed
+        };
         let text = match (&self.markdown, &self.text) {
             (Some(markdown), None) => Text::from_markdown_with(markdown, mentions),
             (None, Some(text)) => Text::from_plain(text, mentions),

@@ -143,7 +143,8 @@ impl Serialize for Conversation {
 impl<'de> Deserialize<'de> for Conversation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error: Error| serde::de::Error::custom(error.message()))
+        text.parse()
+            .map_err(|error: Error| serde::de::Error::custom(error.message()))
     }
 }
 
