@@ -150,6 +150,7 @@ impl Stage {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands in lists of answers")]
 fn reply(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Answer {
     let headers: HeaderMap = headers
         .iter()

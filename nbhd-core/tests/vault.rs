@@ -217,7 +217,7 @@ fn the_key_file_is_its_owners_and_made_once() {
             .collect()
     });
     assert_eq!(ids.len(), 1, "whoever came second found the first one's key");
-    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+    let mode = |path: &std::path::Path| path.metadata().expect("a file").permissions().mode() & 0o777;
     assert_eq!(
         (mode(&path), mode(path.parent().expect("a folder"))),
         (0o600, 0o700)

@@ -1,16 +1,23 @@
-//! What tests need, of this suite and of its users: a server on loopback that plays what it is told, faults,
-//! and the way to the shared fixtures. Nothing here is meant for production.
+//! What tests need, of this suite and of its users: a server on loopback that plays what it is told, scripts, faults,
+//! death at a named point, planted defects, and the way to the shared fixtures. Nothing here is meant for production.
 
+mod faults;
 mod faulty_store;
+mod faulty_transport;
 mod fixtures;
 mod kill;
+mod matching;
 mod sabotaged_store;
+mod script;
 mod server;
 mod storeless;
 
+pub use faults::{Fault, Faults};
 pub use faulty_store::FaultyStore;
+pub use faulty_transport::{FaultyTransport, SabotagedTransport, TransportSabotage};
 pub use fixtures::shared_fixtures;
 pub use kill::KillPlan;
 pub use sabotaged_store::{Sabotage, SabotagedStore};
+pub use script::{Script, UNEXPECTED};
 pub use server::{Call, Handler, Log, Reply, Server};
 pub use storeless::Storeless;
