@@ -12,14 +12,20 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Result;
 use crate::clock::{Clock, SystemClock};
 use crate::id::{Random, SystemRandomness};
+use crate::inbox::Inbox;
+use crate::outbox::Outbox;
 use crate::receipt::{MemoryReceipts, ReceiptSink};
 use crate::store::Store;
 use crate::transport::{Socket, Transport};
 use crate::vault::Vault;
+
+/// How long a lane is leased: long enough for one attempt of a slow request, short enough to wait for after a crash.
+const LEASE: Duration = Duration::from_secs(60);
 
 /// The program around us. Cheap to clone; knows nothing global: two hosts in one process do not see each other.
 #[derive(Clone, Debug)]
@@ -33,6 +39,7 @@ struct Inner {
     receipts: Arc<dyn ReceiptSink>,
     socket: Arc<dyn Transport>,
     vault: Arc<Vault>,
+    lease: Duration,
 }
 
 impl Host {
@@ -50,12 +57,28 @@ impl Host {
             receipts: Arc::new(MemoryReceipts::default()),
             socket: Arc::new(Socket::default()),
             vault: Arc::new(Vault::default()),
+            lease: LEASE,
         })
     }
 
     /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
+    }
+
+    /// The inbox: accepted events and the workers that handle them.
+    pub fn inbox(&self) -> Inbox {
+        Inbox::new(self)
+    }
+
+    /// The outbox: what is to be sent, and what became of it.
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(self)
+    }
+
+    /// How long inbox and outbox lease a lane.
+    pub fn lease(&self) -> Duration {
+        self.0.lease
     }
 
     /// The clock.
@@ -110,6 +133,12 @@ impl HostBuilder {
     /// Sets what opens HTTP connections.
     pub fn with_socket(mut self, socket: Arc<dyn Transport>) -> Self {
         self.0.socket = socket;
+        self
+    }
+
+    /// Sets how long inbox and outbox lease a lane; 60 s unless said otherwise. After a crash its work waits this long.
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.0.lease = lease;
         self
     }
 

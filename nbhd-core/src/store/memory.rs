@@ -121,6 +121,10 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    async fn count(&self, index: &str) -> Result<u64> {
+        Tables::count(&mut *self.lock()?, index)
+    }
+
     async fn claim(&self, lane: &str, ttl: Duration) -> Result<Option<Lease>> {
         let (mut rows, now) = self.at_now()?;
         if rows.epoch(lane, now)? != 0 {

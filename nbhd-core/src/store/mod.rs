@@ -6,6 +6,7 @@
 
 mod address;
 mod apply;
+mod key;
 mod memory;
 pub mod retention;
 #[cfg(feature = "sqlite")]
@@ -21,6 +22,7 @@ use crate::Result;
 use crate::clock::Timestamp;
 
 pub use address::open;
+pub use key::key;
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{BUSY, SqliteStore};
@@ -47,6 +49,11 @@ pub trait Store: Send + Sync + Debug {
 
     /// The entries of `index` in `range`, lowest score first and, within a score, in the order of their members.
     async fn scan(&self, index: &str, range: Range) -> Result<Vec<Entry>>;
+
+    /// How many entries `index` has.
+    async fn count(&self, index: &str) -> Result<u64> {
+        Ok(self.scan(index, Range::first(usize::MAX)).await?.len() as u64)
+    }
 
     /// Takes the lease on `lane` for `ttl`, or `None` while somebody else holds it. Each taking has a higher epoch.
     async fn claim(&self, lane: &str, ttl: Duration) -> Result<Option<Lease>>;

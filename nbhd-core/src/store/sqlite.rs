@@ -165,6 +165,11 @@ impl Store for SqliteStore {
         self.run(move |database| database.scan(&index, range)).await
     }
 
+    async fn count(&self, index: &str) -> Result<u64> {
+        let index = index.to_owned();
+        self.run(move |database| database.count(&index)).await
+    }
+
     async fn claim(&self, lane: &str, ttl: Duration) -> Result<Option<Lease>> {
         let lane = lane.to_owned();
         self.run(move |database| database.claim(lane, ttl)).await

@@ -85,6 +85,10 @@ impl Store for FaultyStore {
         answer
     }
 
+    async fn count(&self, index: &str) -> Result<u64> {
+        self.store.count(index).await
+    }
+
     async fn claim(&self, lane: &str, ttl: Duration) -> Result<Option<Lease>> {
         self.ask("store.claim.before")?;
         let answer = self.store.claim(lane, ttl).await;

@@ -101,6 +101,10 @@ impl Store for SabotagedStore {
         self.store.scan(index, range).await
     }
 
+    async fn count(&self, index: &str) -> Result<u64> {
+        self.store.count(index).await
+    }
+
     async fn claim(&self, lane: &str, ttl: Duration) -> Result<Option<Lease>> {
         self.store.claim(lane, ttl).await
     }

@@ -11,7 +11,7 @@ use super::rows::Rows;
 use super::{Settings, fork};
 use crate::clock::Timestamp;
 use crate::id::{Random, SystemRandomness};
-use crate::store::apply::{Micros, apply, micros, timestamp};
+use crate::store::apply::{Micros, Tables, apply, micros, timestamp};
 use crate::store::{Commit, Committed, Durability, Entry, Lease, Range, Record};
 use crate::{Code, Error, Outcome, Result};
 
@@ -257,6 +257,10 @@ impl Database {
 
     pub(super) fn scan(&mut self, index: &str, range: Range) -> Result<Vec<Entry>> {
         Rows::of(&self.connection).scan(index, range)
+    }
+
+    pub(super) fn count(&mut self, index: &str) -> Result<u64> {
+        Rows::of(&self.connection).count(index)
     }
 
     /// The time by the wall clock, held at the last time seen by anybody.

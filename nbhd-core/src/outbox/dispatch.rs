@@ -1,0 +1,312 @@
+//! Sending: one part after another, each stored as `sending` before its first byte leaves.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::book::{Held, Outbox, closed, fresh, name, open, same_parts};
+use super::{Intent, NewIntent, PartState, SendPart};
+use crate::inbox::{TRIES, contended, score};
+use crate::store::{Commit, Committed, Guard, Lease, Write};
+use crate::{Code, Error, Outcome, Result};
+
+/// When to look again at an intent that could not be sent and names no time itself.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Outbox {
+    /// Stores `new` unless its key is known, then sends the parts that are missing, in order. It stops at the first
+    /// part that is not sent; the answer says what became of each. A part that was sent, refused or is unknown is not
+    /// sent again.
+    ///
+    /// Errors: `conflict` when the key was used for other parts, `store_conflict` while somebody else is sending,
+    /// `store_unavailable` when nothing can be stored: then nothing more was sent either.
+    pub async fn dispatch(&self, new: NewIntent, sender: &dyn SendPart) -> Result<Intent> {
+        self.check_store().await?;
+        let name = name(&new.channel, &new.account, &new.key);
+        if let Some(held) = self.read(&name).await? {
+            same_parts(&held.intent, &new)?;
+            if !held.intent.can_go_on() {
+                return Ok(held.intent);
+            }
+        }
+        let lease = self.take(&name).await?;
+        let held = match self.read(&name).await? {
+            Some(held) => {
+                same_parts(&held.intent, &new)?;
+                held
+            }
+            None => Held {
+                intent: fresh(&new, self.host.store().now().await?)?,
+                name,
+                version: 0,
+            },
+        };
+        self.run(held, lease, sender).await
+    }
+
+    /// Sends what is missing of a stored intent, as [`dispatch`](Self::dispatch) does. `not_found` without one.
+    pub async fn resume(
+        &self,
+        channel: &str,
+        account: &str,
+        key: &str,
+        sender: &dyn SendPart,
+    ) -> Result<Intent> {
+        self.check_store().await?;
+        let name = name(channel, account, key);
+        let found = self.read(&name).await?.ok_or_else(unknown_key)?;
+        if !found.intent.can_go_on() {
+            return Ok(found.intent);
+        }
+        let lease = self.take(&name).await?;
+        let held = self.read(&name).await?.ok_or_else(unknown_key)?;
+        self.run(held, lease, sender).await
+    }
+
+    async fn take(&self, name: &str) -> Result<Lease> {
+        self.host.store().claim(name, self.lease).await?.ok_or_else(|| {
+            Error::new(Code::StoreConflict, "somebody else is sending under this key")
+                .with_retry_after(LOOK_AGAIN)
+        })
+    }
+
+    async fn run(&self, held: Held, lease: Lease, sender: &dyn SendPart) -> Result<Intent> {
+        let mut sending = Sending {
+            outbox: self,
+            held,
+            lease,
+            unsaved: Vec::new(),
+            again: LOOK_AGAIN,
+        };
+        sending.bury_the_lost();
+        while let Some(index) = sending.next() {
+            if !sending.begin(index).await? {
+                continue;
+            }
+            let part = sending.held.intent.parts[index].clone();
+            let answer = sender.send(&sending.held.intent, &part).await;
+            if !sending.note(index, answer) {
+                break;
+            }
+        }
+        sending.end().await
+    }
+}
+
+impl Intent {
+    /// Whether every part was sent.
+    pub fn is_sent(&self) -> bool {
+        self.parts.iter().all(|part| part.state == PartState::Sent)
+    }
+
+    /// The first part that was not sent: what stopped the rest.
+    pub fn first_unsent(&self) -> Option<&super::Part> {
+        self.parts.iter().find(|part| part.state != PartState::Sent)
+    }
+
+    /// The outcome of the whole: `unknown` if any part is, else `refused`, else `not_sent`; `None` when all are sent.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let any = |states: &[PartState]| self.parts.iter().any(|part| states.contains(&part.state));
+        if self.is_sent() {
+            None
+        } else if any(&[PartState::Unknown, PartState::Sending]) {
+            Some(Outcome::Unknown)
+        } else if any(&[PartState::Refused]) {
+            Some(Outcome::Refused)
+        } else {
+            Some(Outcome::NotSent)
+        }
+    }
+
+    /// Whether the first part that was not sent may still be, or is being sent.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.first_unsent()
+            .is_some_and(|part| matches!(part.state, PartState::Pending | PartState::Sending))
+    }
+}
+
+/// One dispatch under way.
+struct Sending<'a> {
+    outbox: &'a Outbox,
+    held: Held,
+    lease: Lease,
+    /// Parts whose fate we know and the store does not yet.
+    unsaved: Vec<usize>,
+    /// When to look at the intent again if it can go on.
+    again: Duration,
+}
+
+impl Sending<'_> {
+    /// We have the lease, so whoever left a part `sending` has lost it: nobody will ever say what became of it.
+    fn bury_the_lost(&mut self) {
+        for part in &mut self.held.intent.parts {
+            if part.state == PartState::Sending {
+                part.state = PartState::Unknown;
+                let error = Error::new(
+                    Code::Timeout,
+                    "whoever sent it ended without a word: it may have arrived",
+                );
+                part.error = Some(
+                    error
+                        .with_outcome(Outcome::Unknown)
+                        .with_retryable(false)
+                        .to_data(),
+                );
+            }
+        }
+    }
+
+    /// The part to send now.
+    fn next(&self) -> Option<usize> {
+        self.held
+            .intent
+            .first_unsent()
+            .filter(|part| part.state == PartState::Pending)
+            .map(|part| part.index)
+    }
+
+    /// Stores that `index` is being sent, and with it what is not stored yet. `false` when somebody wrote the record
+    /// meanwhile: it was read anew, so look again.
+    async fn begin(&mut self, index: usize) -> Result<bool> {
+        let store = self.outbox.host.store();
+        if !self.unsaved.is_empty() {
+            // The parts before have used up some of the lease.
+            self.lease = match store.renew(&self.lease, self.outbox.lease).await? {
+                Some(lease) => lease,
+                None => return Err(self.overtaken().await),
+            };
+        }
+        let part = &mut self.held.intent.parts[index];
+        part.state = PartState::Sending;
+        part.error = None;
+        let commit = Commit::new()
+            .with_durability(self.outbox.durability)
+            .guard(Guard::Lease {
+                lane: self.lease.lane.clone(),
+                epoch: self.lease.epoch,
+            })
+            .guard(self.held.unchanged())
+            .write(self.held.put()?)
+            .write(open(&self.held.name, score(self.lease.expires_at)));
+        match store.commit(commit).await {
+            Ok(Committed::Done { results, .. }) => {
+                self.held.version = results.first().copied().unwrap_or_default() as u64;
+                self.unsaved.clear();
+                Ok(true)
+            }
+            Ok(Committed::Refused(refusal)) if refusal.guard == 0 => Err(self.overtaken().await),
+            Ok(Committed::Refused(_)) => {
+                self.read_anew().await?;
+                Ok(false)
+            }
+            Err(error) => {
+                // Not a byte of this part has left, whether or not the store has it as sending: worth a word to it.
+                self.held.intent.parts[index].state = PartState::Pending;
+                self.unsaved.push(index);
+                let _ = self.save(true).await;
+                Err(error.with_outcome(Outcome::NotSent))
+            }
+        }
+    }
+
+    /// What the platform said; `false` when the rest has to wait.
+    fn note(&mut self, index: usize, answer: Result<Value>) -> bool {
+        let part = &mut self.held.intent.parts[index];
+        self.unsaved.push(index);
+        match answer {
+            Ok(result) => {
+                part.state = PartState::Sent;
+                part.result = Some(result);
+                part.error = None;
+                true
+            }
+            Err(error) => {
+                part.state = match error.outcome() {
+                    Outcome::NotSent => PartState::Pending,
+                    Outcome::Refused => PartState::Refused,
+                    Outcome::Unknown => PartState::Unknown,
+                };
+                self.again = error.retry_after().unwrap_or(LOOK_AGAIN).max(LOOK_AGAIN);
+                part.error = Some(error.to_data());
+                false
+            }
+        }
+    }
+
+    /// Stores the last word and gives the lease back.
+    async fn end(mut self) -> Result<Intent> {
+        self.save(true).await.map_err(|error| {
+            // The platform has spoken, and only this process knows what it said.
+            error.with_outcome(self.held.intent.outcome().unwrap_or(Outcome::Unknown))
+        })?;
+        Ok(self.held.intent)
+    }
+
+    /// Stores what we know. It needs no lease: a part's fate is a fact, whoever looks after the intent now.
+    async fn save(&mut self, last: bool) -> Result<()> {
+        let store = self.outbox.host.store();
+        let mut failed = false;
+        for _ in 0..TRIES {
+            let listed = if self.held.intent.can_go_on() {
+                let again = store.now().await? + chrono::Duration::from_std(self.again).unwrap_or_default();
+                open(&self.held.name, score(again))
+            } else {
+                closed(&self.held.name)
+            };
+            let mut commit = Commit::new()
+                .guard(self.held.unchanged())
+                .write(self.held.put()?)
+                .write(listed);
+            if last {
+                commit = commit.write(Write::Release {
+                    lane: self.lease.lane.clone(),
+                    epoch: self.lease.epoch,
+                });
+            }
+            match store.commit(commit).await {
+                Ok(Committed::Done { .. }) => {
+                    self.unsaved.clear();
+                    return Ok(());
+                }
+                Ok(Committed::Refused(_)) => self.read_anew().await?,
+                // Made or not: the version says so at the next try.
+                Err(error) if error.retryable() && !failed => failed = true,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(contended())
+    }
+
+    /// Takes what others wrote, and puts the fate of our own parts into it.
+    async fn read_anew(&mut self) -> Result<()> {
+        let fresh = self.outbox.read(&self.held.name).await?;
+        let ours = std::mem::replace(&mut self.held, fresh.ok_or_else(unknown_key)?);
+        for index in &self.unsaved {
+            self.held.intent.parts[*index] = ours.intent.parts[*index].clone();
+        }
+        Ok(())
+    }
+
+    /// Our lease ended while we were sending: our part's fate is stored, the rest is somebody else's.
+    async fn overtaken(&mut self) -> Error {
+        if !self.unsaved.is_empty() {
+            for part in &mut self.held.intent.parts {
+                if part.state == PartState::Sending {
+                    part.state = PartState::Pending;
+                }
+            }
+            if let Err(error) = self.save(false).await {
+                return error.with_outcome(Outcome::Unknown);
+            }
+        }
+        Error::new(
+            Code::StoreConflict,
+            "the sender's lease ended and somebody else may be sending the rest",
+        )
+        .with_retry_after(LOOK_AGAIN)
+    }
+}
+
+fn unknown_key() -> Error {
+    Error::new(Code::NotFound, "no send intent has this key")
+}
