@@ -313,7 +313,7 @@ async fn many_workers_handle_each_event_once_and_each_lane_in_order() {
     for worker in workers {
         worker.await.unwrap();
     }
-    let seen = seen.lock().unwrap();
+    let seen = seen.lock().unwrap().clone();
     for lane in 0..7 {
         let texts: Vec<_> = seen
             .iter()

@@ -95,7 +95,7 @@ impl SqliteStore {
 
     /// The id that the store was given when it was made: another one under the same path is another store.
     pub async fn incarnation(&self) -> Result<String> {
-        self.run(|database| database.incarnation()).await
+        self.run(Database::incarnation).await
     }
 
     fn from_settings(settings: Settings) -> Self {

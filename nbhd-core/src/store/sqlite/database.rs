@@ -94,18 +94,17 @@ impl Database {
     }
 
     /// Whether the file is a store of ours; an empty one is not yet, a database of something else never.
-    fn is_ours(&self) -> Result<bool> {
-        let id: i64 = self
-            .connection
-            .query_row("PRAGMA application_id", [], |row| row.get(0))
-            .map_err(|e| failed(&e))?;
+    fn is_ours(&mut self) -> Result<bool> {
+        // In one transaction: another process may be making the store between the two looks.
+        let look = self.connection.transaction().map_err(|e| failed(&e))?;
+        let number =
+            |sql: &str| -> Result<i64> { look.query_row(sql, [], |row| row.get(0)).map_err(|e| failed(&e)) };
+        let tables = number("SELECT count(*) FROM sqlite_schema")?;
+        let id = number("PRAGMA application_id")?;
+        drop(look);
         if id == APPLICATION_ID {
             return Ok(true);
         }
-        let tables: i64 = self
-            .connection
-            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(|e| failed(&e))?;
         if id == 0 && tables == 0 {
             return Ok(false);
         }

@@ -73,7 +73,8 @@ async fn what_was_stored_is_there_after_closing_and_in_another_handle() {
 async fn places_that_cannot_be_are_refused_in_words() {
     let folder = Folder::new("places");
     let text = folder.0.join("text");
-    std::fs::write(&text, "this is no database, and long enough to be taken for one").unwrap();
+    let words = "this is no database, and long enough to be taken for one";
+    std::io::Write::write_all(&mut std::fs::File::create(&text).unwrap(), words.as_bytes()).unwrap();
     let foreign = folder.0.join("foreign.db");
     rusqlite::Connection::open(&foreign)
         .unwrap()
@@ -163,7 +164,7 @@ async fn the_durability_asked_for_is_the_one_that_sqlite_has() {
             ..put("a", "1")
         };
         store.commit(commit).await.unwrap();
-        let found = store.run(|database| database.synchronous()).await.unwrap();
+        let found = store.run(Database::synchronous).await.unwrap();
         assert_eq!(found, level);
     }
 }
