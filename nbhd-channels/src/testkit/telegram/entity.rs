@@ -35,10 +35,17 @@ pub(super) fn fault(text: &str, entities: &[Value]) -> Option<String> {
     let units: Vec<u16> = text.encode_utf16().collect();
     let mut ranges = Vec::with_capacity(entities.len());
     for entity in entities {
-        let number = |name: &str| entity.get(name).and_then(Value::as_i64).and_then(|number| usize::try_from(number).ok());
+        let number = |name: &str| {
+            entity
+                .get(name)
+                .and_then(Value::as_i64)
+                .and_then(|number| usize::try_from(number).ok())
+        };
         let kind = entity.get("type").and_then(Value::as_str).unwrap_or_default();
         let (Some(offset), Some(length)) = (number("offset"), number("length")) else {
-            return Some("can't parse MessageEntity: offset and length must be non-negative numbers".to_owned());
+            return Some(
+                "can't parse MessageEntity: offset and length must be non-negative numbers".to_owned(),
+            );
         };
         if !KINDS.contains(&kind) {
             return Some("can't parse MessageEntity: unsupported type specified".to_owned());
@@ -54,10 +61,14 @@ pub(super) fn fault(text: &str, entities: &[Value]) -> Option<String> {
         }
         let within_pair = |at: usize| units.get(at).is_some_and(|unit| (0xDC00..0xE000).contains(unit));
         if within_pair(offset) {
-            return Some(format!("entity begins in a middle of a UTF-16 symbol at UTF-16 offset {offset}"));
+            return Some(format!(
+                "entity begins in a middle of a UTF-16 symbol at UTF-16 offset {offset}"
+            ));
         }
         if within_pair(end) {
-            return Some(format!("entity beginning at UTF-16 offset {offset} ends in a middle of a UTF-16 symbol at UTF-16 offset {end}"));
+            return Some(format!(
+                "entity beginning at UTF-16 offset {offset} ends in a middle of a UTF-16 symbol at UTF-16 offset {end}"
+            ));
         }
         if kind == "text_link" && !entity.get("url").and_then(Value::as_str).is_some_and(is_url) {
             return Some("can't parse MessageEntity: text_link has no valid URL".to_owned());
@@ -75,7 +86,10 @@ fn overlap(ranges: &[(usize, usize, &str)]) -> Option<String> {
         for outer in &open {
             let allowed = inner.1 <= outer.1 && nests(outer.2, inner.2);
             if !allowed {
-                return Some(format!("entity {} at {} and entity {} overlap", inner.2, inner.0, outer.2));
+                return Some(format!(
+                    "entity {} at {} and entity {} overlap",
+                    inner.2, inner.0, outer.2
+                ));
             }
         }
         open.push(*inner);
@@ -86,7 +100,12 @@ fn overlap(ranges: &[(usize, usize, &str)]) -> Option<String> {
 /// "bold, italic, underline, strikethrough, and spoiler entities can contain and can be part of any other entities, except
 /// pre and code. blockquote entities can't be nested. All other entities can't contain each other."
 fn nests(outer: &str, inner: &str) -> bool {
-    let emphasis = |kind: &str| matches!(kind, "bold" | "italic" | "underline" | "strikethrough" | "spoiler");
+    let emphasis = |kind: &str| {
+        matches!(
+            kind,
+            "bold" | "italic" | "underline" | "strikethrough" | "spoiler"
+        )
+    };
     let code = |kind: &str| matches!(kind, "pre" | "code");
     let quote = |kind: &str| matches!(kind, "blockquote" | "expandable_blockquote");
     if quote(outer) {
@@ -102,5 +121,6 @@ fn nests(outer: &str, inner: &str) -> bool {
 }
 
 pub(super) fn is_url(url: &str) -> bool {
-    url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "tg" | "ton" | "mailto" | "tel"))
+    url::Url::parse(url)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "tg" | "ton" | "mailto" | "tel"))
 }

@@ -19,18 +19,25 @@ pub(super) fn parse(html: &str) -> Result<(String, Vec<Value>), String> {
     while at < html.len() {
         let rest = &html[at..];
         if let Some(inside) = rest.strip_prefix("</") {
-            let end = inside.find('>').ok_or(format!("Unclosed end tag at byte offset {at}"))?;
+            let end = inside
+                .find('>')
+                .ok_or(format!("Unclosed end tag at byte offset {at}"))?;
             let name = inside[..end].trim().to_ascii_lowercase();
             let Some(tag) = open.pop() else {
                 return Err(format!("Unexpected end tag at byte offset {at}"));
             };
             if tag.tag != name {
-                return Err(format!("Unmatched end tag at byte offset {at}, expected \"</{}>\", found \"</{name}>\"", tag.tag));
+                return Err(format!(
+                    "Unmatched end tag at byte offset {at}, expected \"</{}>\", found \"</{name}>\"",
+                    tag.tag
+                ));
             }
             close(tag, units, &mut entities);
             at += 2 + end + 1;
         } else if let Some(inside) = rest.strip_prefix('<') {
-            let end = inside.find('>').ok_or(format!("Unclosed start tag at byte offset {at}"))?;
+            let end = inside
+                .find('>')
+                .ok_or(format!("Unclosed start tag at byte offset {at}"))?;
             open.push(begin(&inside[..end], units, &open, at)?);
             at += 1 + end + 1;
         } else {
@@ -41,9 +48,17 @@ pub(super) fn parse(html: &str) -> Result<(String, Vec<Value>), String> {
         }
     }
     if let Some(tag) = open.last() {
-        return Err(format!("Can't find end tag corresponding to start tag \"{}\"", tag.tag));
+        return Err(format!(
+            "Can't find end tag corresponding to start tag \"{}\"",
+            tag.tag
+        ));
     }
-    entities.sort_by_key(|entity| (entity["offset"].as_u64(), std::cmp::Reverse(entity["length"].as_u64())));
+    entities.sort_by_key(|entity| {
+        (
+            entity["offset"].as_u64(),
+            std::cmp::Reverse(entity["length"].as_u64()),
+        )
+    });
     Ok((text, entities))
 }
 
@@ -58,7 +73,11 @@ fn begin(inside: &str, offset: usize, open: &[Open], at: usize) -> Result<Open, 
         "s" | "strike" | "del" => "strikethrough",
         "tg-spoiler" => "spoiler",
         "span" if attribute(attributes, "class").as_deref() == Some("tg-spoiler") => "spoiler",
-        "span" => return Err(format!("Tag \"span\" must have class \"tg-spoiler\" at byte offset {at}")),
+        "span" => {
+            return Err(format!(
+                "Tag \"span\" must have class \"tg-spoiler\" at byte offset {at}"
+            ));
+        }
         "a" => {
             let url = attribute(attributes, "href").filter(|url| super::entity::is_url(url));
             extra.insert("url".to_owned(), url.unwrap_or_default().into());
@@ -66,7 +85,10 @@ fn begin(inside: &str, offset: usize, open: &[Open], at: usize) -> Result<Open, 
         }
         "code" => {
             // The language of a block stands in the code tag right within it.
-            if open.last().is_some_and(|outer| outer.tag == "pre" && outer.offset == offset) {
+            if open
+                .last()
+                .is_some_and(|outer| outer.tag == "pre" && outer.offset == offset)
+            {
                 let class = attribute(attributes, "class").unwrap_or_default();
                 let language = class.strip_prefix("language-").unwrap_or_default().to_owned();
                 extra.insert("language".to_owned(), language.into());
@@ -95,9 +117,9 @@ fn close(tag: Open, end: usize, entities: &mut Vec<Value>) {
     let mut entity = Map::new();
     if tag.kind == "pre" {
         // `<pre><code class="language-x">` is one entity.
-        let inner = entities
-            .iter()
-            .position(|inner| inner["type"] == "code" && inner["offset"] == tag.offset && inner["length"] == length);
+        let inner = entities.iter().position(|inner| {
+            inner["type"] == "code" && inner["offset"] == tag.offset && inner["length"] == length
+        });
         if let Some(index) = inner {
             let language = entities.remove(index)["language"].clone();
             if language.as_str().is_some_and(|language| !language.is_empty()) {

@@ -40,7 +40,11 @@ pub(super) fn parse(markdown: &str) -> Result<(String, Vec<Value>), String> {
             put(&mut text, &mut units, c);
             at += if escaped.starts_with(c) { 2 } else { 1 };
         } else if rest.starts_with('`') {
-            let (mark, kind) = if rest.starts_with("```") { ("```", "pre") } else { ("`", "code") };
+            let (mark, kind) = if rest.starts_with("```") {
+                ("```", "pre")
+            } else {
+                ("`", "code")
+            };
             let offset = units;
             let mut body = at + mark.len();
             let mut language = None;
@@ -65,7 +69,13 @@ pub(super) fn parse(markdown: &str) -> Result<(String, Vec<Value>), String> {
                 put(&mut text, &mut units, c);
                 body += c.len_utf8();
             }
-            push(&mut entities, kind, offset, units, language.map(|language| ("language", language)));
+            push(
+                &mut entities,
+                kind,
+                offset,
+                units,
+                language.map(|language| ("language", language)),
+            );
             at = body;
         } else if let Some((mark, kind)) = mark(rest, &open) {
             at += mark.len();
@@ -74,10 +84,20 @@ pub(super) fn parse(markdown: &str) -> Result<(String, Vec<Value>), String> {
                     push(&mut entities, kind, last.offset, units, None);
                 }
             } else {
-                open.push(Open { mark, kind, offset: units, at });
+                open.push(Open {
+                    mark,
+                    kind,
+                    offset: units,
+                    at,
+                });
             }
         } else if rest.starts_with('[') {
-            open.push(Open { mark: "[", kind: "text_link", offset: units, at });
+            open.push(Open {
+                mark: "[",
+                kind: "text_link",
+                offset: units,
+                at,
+            });
             at += 1;
         } else if rest.starts_with(']') && open.last().is_some_and(|last| last.mark == "[") {
             let target = rest.strip_prefix("](").ok_or_else(|| reserved(']'))?;
@@ -97,12 +117,20 @@ pub(super) fn parse(markdown: &str) -> Result<(String, Vec<Value>), String> {
         }
     }
     if let Some(last) = open.last() {
-        return Err(format!("Can't find end of {} entity at byte offset {}", last.kind, last.at));
+        return Err(format!(
+            "Can't find end of {} entity at byte offset {}",
+            last.kind, last.at
+        ));
     }
     if let Some(begin) = quote {
         push(&mut entities, "blockquote", begin, units, None);
     }
-    entities.sort_by_key(|entity| (entity["offset"].as_u64(), std::cmp::Reverse(entity["length"].as_u64())));
+    entities.sort_by_key(|entity| {
+        (
+            entity["offset"].as_u64(),
+            std::cmp::Reverse(entity["length"].as_u64()),
+        )
+    });
     Ok((text, entities))
 }
 

@@ -136,7 +136,9 @@ fn answer_callback_query(state: &mut State, parameters: &Parameters) -> Answer {
     if state.callbacks.remove(&id) {
         Ok(true.into())
     } else {
-        Err(bad("query is too old and response timeout expired or query ID is invalid"))
+        Err(bad(
+            "query is too old and response timeout expired or query ID is invalid",
+        ))
     }
 }
 
@@ -203,7 +205,9 @@ fn reply(state: &State, parameters: &Parameters, chat: i64) -> Result<Option<i64
         .json("reply_parameters")
         .map_err(|()| bad("can't parse reply parameters JSON object"))?;
     let Some(given) = given else { return Ok(None) };
-    let id = given["message_id"].as_i64().ok_or_else(|| bad("parameter \"message_id\" not found"))?;
+    let id = given["message_id"]
+        .as_i64()
+        .ok_or_else(|| bad("parameter \"message_id\" not found"))?;
     if state.holds(chat, id) {
         return Ok(Some(id));
     }

@@ -9,17 +9,32 @@ pub(super) struct Parameters(Map<String, Value>);
 impl Parameters {
     /// Reads them from the query and the body. `None` when the body is not what its content type says.
     pub(super) fn read(call: &Call) -> Option<Self> {
-        let mut all: Map<String, Value> = call.query_pairs().into_iter().map(|(name, value)| (name, value.into())).collect();
-        let kind = call.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        let mut all: Map<String, Value> = call
+            .query_pairs()
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect();
+        let kind = call
+            .header("content-type")
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         if call.body.is_empty() {
             return Some(Self(all));
         }
         if kind.starts_with("application/json") {
-            let Value::Object(body) = serde_json::from_slice(&call.body).ok()? else { return None };
+            let Value::Object(body) = serde_json::from_slice(&call.body).ok()? else {
+                return None;
+            };
             all.extend(body);
         } else if kind.starts_with("multipart/form-data") {
             let kind = call.header("content-type").unwrap_or_default();
-            let boundary = kind.split("boundary=").nth(1)?.split(';').next()?.trim().trim_matches('"');
+            let boundary = kind
+                .split("boundary=")
+                .nth(1)?
+                .split(';')
+                .next()?
+                .trim()
+                .trim_matches('"');
             all.extend(multipart(&call.body, boundary)?);
         } else {
             all.extend(call.form().into_iter().map(|(name, value)| (name, value.into())));
@@ -77,7 +92,10 @@ fn multipart(body: &[u8], boundary: &str) -> Option<Map<String, Value>> {
         let head = std::str::from_utf8(part.get(..head_end)?).ok()?;
         let name = head.split("name=\"").nth(1)?.split('"').next()?;
         let content = part.get(head_end + 4..end.max(head_end + 4))?;
-        fields.insert(name.to_owned(), String::from_utf8_lossy(content).into_owned().into());
+        fields.insert(
+            name.to_owned(),
+            String::from_utf8_lossy(content).into_owned().into(),
+        );
         rest = part.get(end + 2 + separator.len()..)?;
     }
     Some(fields)

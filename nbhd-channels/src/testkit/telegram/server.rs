@@ -40,7 +40,9 @@ pub struct Call {
 impl Call {
     /// The headers as pairs.
     pub fn header_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -48,7 +50,7 @@ impl Call {
 #[derive(Debug)]
 pub struct Telegram {
     server: Server,
-    faults: Faults,
+    later: Arc<Later>,
     bot: Arc<Bot>,
 }
 
@@ -68,15 +70,23 @@ impl Telegram {
     /// Starts on this port with this token and this webhook secret: for a stand-in that outlives a process.
     pub fn start_as(port: u16, token: impl Into<String>, webhook_secret: impl Into<String>) -> Result<Self> {
         let token = token.into();
-        let id = token.split(':').next().and_then(|id| id.parse().ok()).unwrap_or(BOT_ID);
+        let id = token
+            .split(':')
+            .next()
+            .and_then(|id| id.parse().ok())
+            .unwrap_or(BOT_ID);
         let bot = Arc::new(Bot {
             token,
             state: Mutex::new(State::new(id, webhook_secret.into())),
             changed: Notify::new(),
         });
         let faults = Faults::new(bot.clone());
-        let server = Server::start_on(port, Arc::new(faults.clone()))?;
-        Ok(Self { server, faults, bot })
+        let later = Arc::new(Later {
+            faults,
+            planned: Mutex::default(),
+        });
+        let server = Server::start_on(port, later.clone())?;
+        Ok(Self { server, later, bot })
     }
 
     /// Its base URL.
@@ -121,7 +131,10 @@ impl Telegram {
             "date": now(),
             "text": text,
         });
-        let command = text.split_whitespace().next().filter(|word| word.starts_with('/') && word.len() > 1);
+        let command = text
+            .split_whitespace()
+            .next()
+            .filter(|word| word.starts_with('/') && word.len() > 1);
         if let Some(command) = command {
             let length = command.encode_utf16().count();
             message["entities"] = json!([{ "type": "bot_command", "offset": 0, "length": length }]);
@@ -152,6 +165,11 @@ impl Telegram {
     /// Makes the next `times` calls of a label such as `telegram.sendMessage` go wrong. A refusal without a body gets the platform's
     /// own, `retry_after` in its `parameters`.
     pub fn fail(&self, label: &str, fault: Fault, times: usize) {
+        self.fail_later(label, 0, fault, times);
+    }
+
+    /// The same after `skip` more calls of the label went as they should.
+    pub fn fail_later(&self, label: &str, skip: usize, fault: Fault, times: usize) {
         let fault = match fault {
             Fault::Status {
                 status,
@@ -165,12 +183,21 @@ impl Telegram {
             },
             other => other,
         };
-        self.faults.fail(label, fault, times);
+        if skip == 0 {
+            self.later.faults.fail(label, fault, times);
+        } else {
+            self.later.lock().push(Planned {
+                label: label.to_owned(),
+                skip,
+                fault,
+                times,
+            });
+        }
     }
 
     /// How often a label was called, failed calls included; `*` counts all.
     pub fn calls(&self, label: &str) -> usize {
-        self.faults.calls(label)
+        self.later.faults.calls(label)
     }
 
     /// The server, for its log.
@@ -184,7 +211,10 @@ impl Telegram {
             ("x-telegram-bot-api-secret-token", self.webhook_secret()),
         ];
         Call {
-            headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            headers: headers
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             body: update.to_string(),
             update_id: update["update_id"].as_i64().unwrap_or_default(),
             message_id: update["message"]["message_id"].as_i64(),
@@ -194,7 +224,9 @@ impl Telegram {
 
 /// The body of a planned refusal.
 fn refusal(status: u16, retry_after: Option<f64>) -> Value {
-    let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let reason = http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason());
     let mut body = json!({ "ok": false, "error_code": status, "description": reason.unwrap_or("Error") });
     if let Some(seconds) = retry_after {
         // The platform speaks of whole seconds.
@@ -207,6 +239,50 @@ fn refusal(status: u16, retry_after: Option<f64>) -> Value {
 
 fn now() -> i64 {
     chrono::Utc::now().timestamp()
+}
+
+/// Faults that wait for their call.
+#[derive(Debug)]
+struct Later {
+    faults: Faults,
+    planned: Mutex<Vec<Planned>>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    label: String,
+    skip: usize,
+    fault: Fault,
+    times: usize,
+}
+
+impl Later {
+    fn lock(&self) -> MutexGuard<'_, Vec<Planned>> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Handler for Later {
+    async fn handle(&self, call: HttpCall) -> Reply {
+        self.lock().retain_mut(|planned| {
+            if call.label.as_deref() != Some(planned.label.as_str()) {
+                return true;
+            }
+            if planned.skip > 0 {
+                planned.skip -= 1;
+                return true;
+            }
+            self.faults
+                .fail(&planned.label, planned.fault.clone(), planned.times);
+            false
+        });
+        self.faults.handle(call).await
+    }
+
+    fn label(&self, call: &HttpCall) -> Option<&'static str> {
+        self.faults.label(call)
+    }
 }
 
 #[derive(Debug)]
@@ -228,7 +304,9 @@ impl Bot {
         let turn = {
             let mut state = self.lock();
             if !state.webhook_url.is_empty() {
-                return Err(conflict("can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"));
+                return Err(conflict(
+                    "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+                ));
             }
             // An offset confirms what came before it; a negative one keeps only the last ones.
             match parameters.number("offset") {
@@ -238,7 +316,9 @@ impl Bot {
                         state.updates.pop_front();
                     }
                 }
-                Some(offset) => state.updates.retain(|update| update["update_id"].as_i64().is_some_and(|id| id >= offset)),
+                Some(offset) => state
+                    .updates
+                    .retain(|update| update["update_id"].as_i64().is_some_and(|id| id >= offset)),
                 None => {}
             }
             state.poll += 1;
@@ -253,7 +333,9 @@ impl Bot {
             {
                 let state = self.lock();
                 if state.poll != turn {
-                    return Err(conflict("terminated by other getUpdates request; make sure that only one bot instance is running"));
+                    return Err(conflict(
+                        "terminated by other getUpdates request; make sure that only one bot instance is running",
+                    ));
                 }
                 if over || !state.updates.is_empty() {
                     return Ok(state.updates.iter().take(limit).cloned().collect());
@@ -275,20 +357,33 @@ fn conflict(why: &str) -> Refused {
 }
 
 fn error(status: u16, description: &str) -> Reply {
-    Reply::json(status, &json!({ "ok": false, "error_code": status, "description": description }))
+    Reply::json(
+        status,
+        &json!({ "ok": false, "error_code": status, "description": description }),
+    )
 }
 
 #[async_trait]
 impl Handler for Bot {
     async fn handle(&self, call: HttpCall) -> Reply {
-        let Some((token, method)) = call.path.strip_prefix("/bot").and_then(|rest| rest.split_once('/')) else {
+        let Some((token, method)) = call
+            .path
+            .strip_prefix("/bot")
+            .and_then(|rest| rest.split_once('/'))
+        else {
             return error(404, "Not Found");
         };
         // A colon may come percent-encoded.
         let token = token.replace("%3A", ":").replace("%3a", ":");
         if token != self.token {
-            let form = token.split_once(':').is_some_and(|(id, rest)| id.parse::<i64>().is_ok() && !rest.is_empty());
-            return if form { error(401, "Unauthorized") } else { error(404, "Not Found") };
+            let form = token
+                .split_once(':')
+                .is_some_and(|(id, rest)| id.parse::<i64>().is_ok() && !rest.is_empty());
+            return if form {
+                error(401, "Unauthorized")
+            } else {
+                error(404, "Not Found")
+            };
         }
         let Some(parameters) = Parameters::read(&call) else {
             return error(400, "Bad Request: can't parse the request's parameters");
@@ -309,7 +404,9 @@ impl Handler for Bot {
     fn label(&self, call: &HttpCall) -> Option<&'static str> {
         let method = call.path.rsplit('/').next()?;
         LABELS.iter().copied().find(|label| {
-            label.split_once('.').is_some_and(|(_, name)| name.eq_ignore_ascii_case(method))
+            label
+                .split_once('.')
+                .is_some_and(|(_, name)| name.eq_ignore_ascii_case(method))
         })
     }
 }
