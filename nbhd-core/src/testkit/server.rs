@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -252,7 +251,6 @@ impl Log {
 pub struct Server {
     address: SocketAddr,
     log: Log,
-    connections: Arc<AtomicUsize>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -286,16 +284,14 @@ impl Server {
             .map_err(refuse)?;
         let log = Log::default();
         let stop = CancellationToken::new();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let (log_inside, stop_inside, counted) = (log.clone(), stop.clone(), connections.clone());
+        let (log_inside, stop_inside) = (log.clone(), stop.clone());
         let thread = std::thread::Builder::new()
             .name("nbhd-testkit".to_owned())
-            .spawn(move || runtime.block_on(serve(listener, handler, log_inside, stop_inside, counted)))
+            .spawn(move || runtime.block_on(serve(listener, handler, log_inside, stop_inside)))
             .map_err(refuse)?;
         Ok(Self {
             address,
             log,
-            connections,
             stop,
             thread: Some(thread),
         })
@@ -311,11 +307,6 @@ impl Server {
     /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// How many connections were made to it.
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
     }
 
     /// What it saw.
@@ -341,13 +332,7 @@ impl fmt::Debug for Server {
 }
 
 #[expect(clippy::disallowed_types, reason = "the testkit is what listens")]
-async fn serve(
-    listener: TcpListener,
-    handler: Arc<dyn Handler>,
-    log: Log,
-    stop: CancellationToken,
-    counted: Arc<AtomicUsize>,
-) {
+async fn serve(listener: TcpListener, handler: Arc<dyn Handler>, log: Log, stop: CancellationToken) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
@@ -358,7 +343,6 @@ async fn serve(
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else { continue };
-        counted.fetch_add(1, Ordering::Relaxed);
         let _ = stream.set_nodelay(true);
         let (handler, log, stop) = (handler.clone(), log.clone(), stop.clone());
         tokio::spawn(async move {

@@ -1,9 +1,8 @@
 //! A stateful Google that runs in-process: for tests of this suite and of its users, and for the demo.
 
-#[allow(dead_code, unused_imports, reason = "the server that reads it comes next")]
 mod ics;
-#[allow(dead_code, reason = "the server that reads it comes next")]
 mod mailbox;
+mod server;
 
 pub use ics::{
     CALENDAR_LIMIT, Calendar, CalendarReport, EVENTS_LIMIT, HORIZON_DAYS, OCCURRENCES_LIMIT, SkippedEvent,
@@ -13,3 +12,4 @@ pub use mailbox::{
     FILE_LIMIT, FILES_LIMIT, MESSAGE_LIMIT, MESSAGES_LIMIT, MailSource, Mailbox, MailboxReport, SkippedMail,
     StoredMessage,
 };
+pub use server::{GoogleSetup, GoogleStandIn, SeenCall};

@@ -11,3 +11,4 @@ mod zone;
 pub use expand::{HORIZON_DAYS, OCCURRENCES_LIMIT};
 pub(crate) use expand::{Occurrence, Window};
 pub use load::{CALENDAR_LIMIT, Calendar, CalendarReport, EVENTS_LIMIT, SkippedEvent};
+pub(crate) use zone::Zone;

@@ -115,6 +115,22 @@ impl StoredMessage {
     }
 }
 
+impl StoredMessage {
+    /// The conversation that it joins when it arrives among these.
+    pub(crate) fn answered(&self, messages: &[StoredMessage]) -> Option<String> {
+        let (subject, _) = super::thread::bare_subject(&self.index.subject);
+        let known = messages.iter().find(|other| {
+            let named = other
+                .index
+                .message_id
+                .as_ref()
+                .is_some_and(|id| self.index.references.contains(id));
+            named && super::thread::bare_subject(&other.index.subject).0 == subject
+        });
+        known.map(|other| other.thread_id.clone())
+    }
+}
+
 /// FNV-1a over the content: an id that is the same in every run. Not a proof of anything.
 /// <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>
 pub(crate) fn content_id(content: &[u8]) -> String {

@@ -14,4 +14,4 @@ pub use load::{
     FILE_LIMIT, FILES_LIMIT, MESSAGE_LIMIT, MESSAGES_LIMIT, MailSource, Mailbox, MailboxReport, SkippedMail,
 };
 pub use message::StoredMessage;
-pub(crate) use message::fnv;
+pub(crate) use message::{content_id, fnv};
