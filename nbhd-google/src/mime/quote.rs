@@ -290,6 +290,10 @@ fn attribution_end(lines: &[&str], index: usize) -> Option<usize> {
     if first.is_empty() || first.len() > ATTRIBUTION_CHARS {
         return None;
     }
+    let ends = first.ends_with([':', '：']);
+    if !ends && !opens(first) {
+        return None;
+    }
     let first = first.to_lowercase();
     let openers: Vec<&[&str]> = ATTRIBUTIONS
         .iter()
@@ -297,7 +301,7 @@ fn attribution_end(lines: &[&str], index: usize) -> Option<usize> {
         .map(|(_, verbs)| *verbs)
         .collect();
     let dated = first.bytes().any(|byte| byte.is_ascii_digit()) || first.contains('@');
-    if dated && first.len() > 10 && ENDINGS.iter().any(|ending| first.ends_with(ending)) {
+    if ends && dated && first.len() > 10 && ENDINGS.iter().any(|ending| first.ends_with(ending)) {
         return Some(index + 1);
     }
     if openers.is_empty() {
@@ -328,6 +332,19 @@ fn attribution_end(lines: &[&str], index: usize) -> Option<usize> {
     None
 }
 
+/// Whether a line could begin an attribution: a look at its first word, without lower-casing the line.
+fn opens(line: &str) -> bool {
+    line.split_once(' ').is_some_and(|(word, _)| {
+        word.len() <= 5
+            && ATTRIBUTIONS.iter().any(|(opener, _)| {
+                opener
+                    .split(' ')
+                    .next()
+                    .is_some_and(|first| first.eq_ignore_ascii_case(word))
+            })
+    })
+}
+
 fn is_separator(line: &str) -> bool {
     let line = line.trim();
     if !(line.starts_with("--") || line.starts_with("__") || line.starts_with("**")) || line.len() > 120 {
@@ -343,6 +360,10 @@ fn is_separator(line: &str) -> bool {
 fn is_header_block(lines: &[&str], index: usize) -> bool {
     let label = |line: &str, labels: &[&str]| {
         let line = line.trim_start_matches(|c: char| c.is_whitespace() || c == '*');
+        let near = line.as_bytes().get(..24).unwrap_or(line.as_bytes());
+        if !near.contains(&b':') && !near.contains(&0xef) {
+            return false;
+        }
         let head: String = line
             .chars()
             .take(24)

@@ -4,6 +4,7 @@
 //! header card is always that of the outer message, and text that came out broken is decoded again by our charset rule.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
@@ -49,7 +50,9 @@ pub(super) fn with_parsed<R>(bytes: &[u8], read: impl FnOnce(&Message<'_>) -> R)
 }
 
 fn parse(bytes: &[u8]) -> Result<Message<'_>> {
-    MessageParser::default()
+    // Its table of header fields is made once.
+    static PARSER: LazyLock<MessageParser> = LazyLock::new(MessageParser::default);
+    PARSER
         .parse(bytes)
         .filter(|message| !message.parts.is_empty())
         .ok_or_else(|| {
