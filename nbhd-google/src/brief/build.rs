@@ -5,7 +5,7 @@ use nbhd_core::Result;
 
 use super::actions;
 use super::conflicts::{self, MAX_OVERLAPS, blocks};
-use super::input::{BriefEvent, BriefInput, BriefMessage, Busy, EventTime};
+use super::input::{BriefBusy, BriefEvent, BriefInput, BriefMessage, EventSpan};
 use super::report::{ActionItem, Brief, CalendarBrief, CalendarItem, Conflict, InboxBrief, InboxItem};
 use super::window::Window;
 
@@ -39,7 +39,7 @@ pub fn build(input: &BriefInput) -> Result<Brief> {
     let mut events: Vec<&BriefEvent> = input.events.iter().filter(|event| !event.cancelled).collect();
     events.sort_by_key(|event| {
         (
-            matches!(event.when, EventTime::Timed { .. }),
+            matches!(event.when, EventSpan::Timed { .. }),
             window.instants(&event.when),
             event.id.clone(),
         )
@@ -154,11 +154,11 @@ fn calendar(events: &[&BriefEvent], input: &BriefInput, window: &Window) -> Cale
     }
     for event in near
         .iter()
-        .filter(|event| blocks(event) && matches!(event.when, EventTime::Timed { .. }))
+        .filter(|event| blocks(event) && matches!(event.when, EventSpan::Timed { .. }))
     {
         let (from, to) = window.instants(&event.when);
         for busy in &input.busy {
-            let Busy::Interval {
+            let BriefBusy::Interval {
                 calendar: name,
                 start,
                 end,
@@ -190,8 +190,8 @@ fn calendar(events: &[&BriefEvent], input: &BriefInput, window: &Window) -> Cale
 
 fn item(event: &BriefEvent, window: &Window) -> CalendarItem {
     let (start, end, all_day) = match event.when {
-        EventTime::AllDay { start, end } => (start.to_string(), end.to_string(), true),
-        EventTime::Timed { start, end } => (window.local(start.to_utc()), window.local(end.to_utc()), false),
+        EventSpan::AllDay { start, end } => (start.to_string(), end.to_string(), true),
+        EventSpan::Timed { start, end } => (window.local(start.to_utc()), window.local(end.to_utc()), false),
     };
     CalendarItem {
         source_ref: event.source_ref(),
@@ -223,7 +223,7 @@ fn uncertainty(messages: &[&BriefMessage], brief: &Brief, input: &BriefInput) ->
         ));
     }
     for busy in &input.busy {
-        if let Busy::Unknown { calendar, reason } = busy {
+        if let BriefBusy::Unknown { calendar, reason } = busy {
             notes.push(format!(
                 "The busy times of {calendar} could not be read ({reason}): it is not known to be free."
             ));

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::input::{BriefEvent, EventTime, ResponseStatus};
+use super::input::{BriefEvent, EventSpan, ResponseStatus};
 
 /// Overlaps that are listed at most; more of them is a calendar that no list helps with.
 pub(super) const MAX_OVERLAPS: usize = 100;
@@ -27,7 +27,7 @@ pub fn overlaps<'e>(events: impl IntoIterator<Item = &'e BriefEvent>) -> Vec<Ove
         .into_iter()
         .filter(|event| blocks(event))
         .filter_map(|event| match event.when {
-            EventTime::Timed { start, end } if start < end => {
+            EventSpan::Timed { start, end } if start < end => {
                 Some((start.with_timezone(&Utc), end.with_timezone(&Utc), event))
             }
             _ => None,
@@ -65,13 +65,13 @@ pub(super) fn blocks(event: &BriefEvent) -> bool {
 #[cfg(test)]
 mod tests {
     use super::overlaps;
-    use crate::brief::{BriefEvent, EventTime, ResponseStatus};
+    use crate::brief::{BriefEvent, EventSpan, ResponseStatus};
 
     fn event(id: &str, start: &str, end: &str) -> BriefEvent {
         BriefEvent::new(
             id,
             id,
-            EventTime::Timed {
+            EventSpan::Timed {
                 start: start.parse().expect("a time"),
                 end: end.parse().expect("a time"),
             },
@@ -105,7 +105,7 @@ mod tests {
         let free = event("c", "2026-01-05T09:00:00Z", "2026-01-05T10:00:00Z").with_transparent(true);
         let declined = event("d", "2026-01-05T09:00:00Z", "2026-01-05T10:00:00Z")
             .with_response(ResponseStatus::Declined);
-        let day = EventTime::AllDay {
+        let day = EventSpan::AllDay {
             start: "2026-01-05".parse().expect("a day"),
             end: "2026-01-06".parse().expect("a day"),
         };

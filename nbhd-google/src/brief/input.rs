@@ -26,9 +26,9 @@ pub struct BriefInput {
     /// The events.
     #[serde(default)]
     pub events: Vec<BriefEvent>,
-    /// Busy times of further calendars.
+    /// BriefBusy times of further calendars.
     #[serde(default)]
-    pub busy: Vec<Busy>,
+    pub busy: Vec<BriefBusy>,
     /// What could not be fetched or is only a part, one sentence each; it is said in the brief.
     #[serde(default)]
     pub gaps: Vec<String>,
@@ -74,7 +74,7 @@ impl BriefInput {
     }
 
     /// Adds busy times.
-    pub fn with_busy(mut self, busy: impl IntoIterator<Item = Busy>) -> Self {
+    pub fn with_busy(mut self, busy: impl IntoIterator<Item = BriefBusy>) -> Self {
         self.busy.extend(busy);
         self
     }
@@ -212,7 +212,7 @@ pub struct BriefEvent {
     #[serde(default)]
     pub summary: String,
     /// When.
-    pub when: EventTime,
+    pub when: EventSpan,
     /// Where.
     #[serde(default)]
     pub location: Option<String>,
@@ -232,7 +232,7 @@ pub struct BriefEvent {
 
 impl BriefEvent {
     /// An event that blocks its time.
-    pub fn new(id: impl Into<String>, summary: impl Into<String>, when: EventTime) -> Self {
+    pub fn new(id: impl Into<String>, summary: impl Into<String>, when: EventSpan) -> Self {
         Self {
             id: id.into(),
             summary: summary.into(),
@@ -272,7 +272,7 @@ impl BriefEvent {
 /// When an event is. Days and moments are different things: days have no offset and begin where the user is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum EventTime {
+pub enum EventSpan {
     /// Whole days; the end is exclusive.
     AllDay {
         /// First day.
@@ -310,7 +310,7 @@ pub enum ResponseStatus {
 /// A busy time of a calendar whose events are not known, or the fact that its times could not be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Busy {
+pub enum BriefBusy {
     /// The calendar is busy.
     Interval {
         /// The calendar's id.

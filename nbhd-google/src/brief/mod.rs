@@ -22,6 +22,7 @@ mod actions;
 mod build;
 mod claims;
 mod conflicts;
+mod convert;
 mod due;
 mod input;
 mod markdown;
@@ -31,7 +32,7 @@ mod window;
 
 pub use build::build;
 pub use conflicts::{Overlap, overlaps};
-pub use input::{BriefEvent, BriefInput, BriefMessage, Busy, EventTime, ResponseStatus};
+pub use input::{BriefBusy, BriefEvent, BriefInput, BriefMessage, EventSpan, ResponseStatus};
 pub use report::{
     ActionItem, Brief, CalendarBrief, CalendarItem, Confidence, Conflict, InboxBrief, InboxItem,
 };

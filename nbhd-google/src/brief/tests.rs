@@ -12,7 +12,7 @@ fn timed(id: &str, title: &str, start: &str, end: &str) -> BriefEvent {
     BriefEvent::new(
         id,
         title,
-        EventTime::Timed {
+        EventSpan::Timed {
             start: at(start),
             end: at(end),
         },
@@ -21,7 +21,7 @@ fn timed(id: &str, title: &str, start: &str, end: &str) -> BriefEvent {
 
 /// A Monday morning in Berlin.
 fn monday() -> BriefInput {
-    let day = EventTime::AllDay {
+    let day = EventSpan::AllDay {
         start: "2026-01-05".parse().expect("a day"),
         end: "2026-01-07".parse().expect("a day"),
     };
@@ -51,8 +51,8 @@ fn monday() -> BriefInput {
             BriefEvent::new("e5", "Fair", day),
         ])
         .with_busy([
-            Busy::Interval { calendar: "team".into(), start: at("2026-01-06T07:10:00+01:00"), end: at("2026-01-06T09:00:00+01:00") },
-            Busy::Unknown { calendar: "boss".into(), reason: "notFound".into() },
+            BriefBusy::Interval { calendar: "team".into(), start: at("2026-01-06T07:10:00+01:00"), end: at("2026-01-06T09:00:00+01:00") },
+            BriefBusy::Unknown { calendar: "boss".into(), reason: "notFound".into() },
         ])
         .with_gap("48 of 50 messages were read.")
 }

@@ -6,7 +6,7 @@ use chrono::{
 use chrono_tz::Tz;
 use nbhd_core::{Code, Error, Outcome, Result};
 
-use super::input::EventTime;
+use super::input::EventSpan;
 
 /// Instants and days of one brief.
 #[derive(Debug, Clone, Copy)]
@@ -39,25 +39,25 @@ impl Window {
         })
     }
 
-    pub(super) fn touches_today(&self, when: &EventTime) -> bool {
+    pub(super) fn touches_today(&self, when: &EventSpan) -> bool {
         match when {
-            EventTime::AllDay { start, end } => *start <= self.today && self.today < last_day(*start, *end),
-            EventTime::Timed { .. } => self.touches(when, self.day),
+            EventSpan::AllDay { start, end } => *start <= self.today && self.today < last_day(*start, *end),
+            EventSpan::Timed { .. } => self.touches(when, self.day),
         }
     }
 
-    pub(super) fn touches_next_24h(&self, when: &EventTime) -> bool {
+    pub(super) fn touches_next_24h(&self, when: &EventSpan) -> bool {
         self.touches(when, self.next)
     }
 
     /// Begin and end as instants; whole days begin where the user is.
-    pub(super) fn instants(&self, when: &EventTime) -> (DateTime<Utc>, DateTime<Utc>) {
+    pub(super) fn instants(&self, when: &EventSpan) -> (DateTime<Utc>, DateTime<Utc>) {
         match when {
-            EventTime::AllDay { start, end } => (
+            EventSpan::AllDay { start, end } => (
                 first_moment(self.zone, *start),
                 first_moment(self.zone, last_day(*start, *end)),
             ),
-            EventTime::Timed { start, end } => (start.with_timezone(&Utc), end.with_timezone(&Utc)),
+            EventSpan::Timed { start, end } => (start.with_timezone(&Utc), end.with_timezone(&Utc)),
         }
     }
 
@@ -72,7 +72,7 @@ impl Window {
         self.local(resolve(self.zone, time))
     }
 
-    fn touches(&self, when: &EventTime, (from, to): (DateTime<Utc>, DateTime<Utc>)) -> bool {
+    fn touches(&self, when: &EventSpan, (from, to): (DateTime<Utc>, DateTime<Utc>)) -> bool {
         let (start, end) = self.instants(when);
         // An event without length is at its moment.
         start < to && (end > from || (start == end && start >= from))
@@ -107,11 +107,11 @@ fn resolve(zone: Tz, time: NaiveDateTime) -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use super::Window;
-    use crate::brief::EventTime;
+    use crate::brief::EventSpan;
     use chrono::{DateTime, Duration};
 
-    fn timed(start: &str, end: &str) -> EventTime {
-        EventTime::Timed {
+    fn timed(start: &str, end: &str) -> EventSpan {
+        EventSpan::Timed {
             start: start.parse().expect("a time"),
             end: end.parse().expect("a time"),
         }
@@ -148,7 +148,7 @@ mod tests {
             "it ends now"
         );
         assert!(window.touches_next_24h(&timed("2026-01-06T00:00:00Z", "2026-01-06T00:00:00Z")));
-        let day = EventTime::AllDay {
+        let day = EventSpan::AllDay {
             start: "2026-01-05".parse().expect("a day"),
             end: "2026-01-05".parse().expect("a day"),
         };
