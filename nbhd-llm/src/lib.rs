@@ -8,3 +8,5 @@ pub mod openai;
 pub mod price;
 pub mod provider;
 pub mod registry;
+#[cfg(feature = "testkit")]
+pub mod testkit;

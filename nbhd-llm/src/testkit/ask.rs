@@ -65,17 +65,23 @@ const USUAL_CAP: u64 = 16_384;
 
 impl Ask {
     /// Reads a call; what a provider would refuse is refused in its words.
-    pub(super) fn read(
-        catalog: &StandInCatalog,
-        provider: &str,
-        call: &Call,
-    ) -> Result<Self, Box<Reply>> {
+    pub(super) fn read(catalog: &StandInCatalog, provider: &str, call: &Call) -> Result<Self, Box<Reply>> {
         authorized(provider, call)?;
         let Ok(request) = serde_json::from_slice::<Value>(&call.body) else {
-            return Err(invalid(provider, None, "invalid_json", "We could not parse the JSON body of your request."));
+            return Err(invalid(
+                provider,
+                None,
+                "invalid_json",
+                "We could not parse the JSON body of your request.",
+            ));
         };
         let Some(fields) = request.as_object() else {
-            return Err(invalid(provider, None, "invalid_json", "The body must be a JSON object."));
+            return Err(invalid(
+                provider,
+                None,
+                "invalid_json",
+                "The body must be a JSON object.",
+            ));
         };
         let own = own_fields(provider);
         for name in fields.keys() {
@@ -127,7 +133,13 @@ pub(super) fn authorized(provider: &str, call: &Call) -> Result<(), Box<Reply>> 
             401,
             &json!({"error": {"message": "Invalid Authentication", "type": "invalid_authentication_error"}}),
         ),
-        _ => refusal(401, None, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+        _ => refusal(
+            401,
+            None,
+            "invalid_request_error",
+            "invalid_api_key",
+            "Incorrect API key provided.",
+        ),
     }))
 }
 
@@ -157,40 +169,70 @@ fn find(catalog: &StandInCatalog, provider: &str, name: &str) -> Result<StandInM
 
 fn values(provider: &str, request: &Value) -> Result<(), Box<Reply>> {
     let wrong = |name: &str, code: &str, message: &str| Err(invalid(provider, Some(name), code, message));
-    if request["temperature"].as_f64().is_some_and(|value| !(0.0..=2.0).contains(&value)) {
-        return wrong("temperature", "decimal_above_max_value", "Invalid 'temperature': expected a value from 0 to 2.");
+    if request["temperature"]
+        .as_f64()
+        .is_some_and(|value| !(0.0..=2.0).contains(&value))
+    {
+        return wrong(
+            "temperature",
+            "decimal_above_max_value",
+            "Invalid 'temperature': expected a value from 0 to 2.",
+        );
     }
     if request["n"].as_u64().is_some_and(|value| value != 1) {
         return wrong("n", "unsupported_value", "The stand-in gives one answer.");
     }
     for name in ["max_tokens", "max_completion_tokens"] {
         if !request[name].is_null() && request[name].as_u64().is_none_or(|value| value == 0) {
-            return wrong(name, "integer_below_min_value", "Expected a whole number of at least 1.");
+            return wrong(
+                name,
+                "integer_below_min_value",
+                "Expected a whole number of at least 1.",
+            );
         }
     }
     if !request["stream_options"].is_null() && request["stream"] != true {
-        return wrong("stream_options", "invalid_value", "'stream_options' is only allowed when 'stream' is true.");
+        return wrong(
+            "stream_options",
+            "invalid_value",
+            "'stream_options' is only allowed when 'stream' is true.",
+        );
     }
     if request["stop"].as_array().is_some_and(|stop| stop.len() > 4) {
-        return wrong("stop", "array_above_max_length", "Invalid 'stop': at most 4 are allowed.");
+        return wrong(
+            "stop",
+            "array_above_max_length",
+            "Invalid 'stop': at most 4 are allowed.",
+        );
     }
     for tool in request["tools"].as_array().into_iter().flatten() {
         if tool["type"] != "function" || tool["function"]["name"].as_str().is_none_or(str::is_empty) {
-            return wrong("tools", "invalid_value", "A tool needs the type 'function' and a name.");
+            return wrong(
+                "tools",
+                "invalid_value",
+                "A tool needs the type 'function' and a name.",
+            );
         }
     }
     let format = &request["response_format"];
     if format["type"] == "json_schema"
         && !(format["json_schema"]["schema"].is_object() && format["json_schema"]["name"].is_string())
     {
-        return wrong("response_format", "missing_required_parameter", "A 'json_schema' needs 'name' and 'schema'.");
+        return wrong(
+            "response_format",
+            "missing_required_parameter",
+            "A 'json_schema' needs 'name' and 'schema'.",
+        );
     }
     Ok(())
 }
 
 fn messages(provider: &str, request: &Value) -> Result<(), Box<Reply>> {
     let wrong = |message: &str| Err(invalid(provider, Some("messages"), "invalid_value", message));
-    let Some(messages) = request["messages"].as_array().filter(|messages| !messages.is_empty()) else {
+    let Some(messages) = request["messages"]
+        .as_array()
+        .filter(|messages| !messages.is_empty())
+    else {
         return wrong("Invalid 'messages': at least one is needed.");
     };
     let mut called: Vec<&str> = Vec::new();
@@ -207,7 +249,9 @@ fn messages(provider: &str, request: &Value) -> Result<(), Box<Reply>> {
         }
         for call in message["tool_calls"].as_array().into_iter().flatten() {
             let id = call["id"].as_str().unwrap_or_default();
-            if provider == "mistral" && !(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            if provider == "mistral"
+                && !(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+            {
                 return Err(Box::new(Reply::json(
                     400,
                     &json!({"object": "error", "type": "invalid_function_call", "param": null, "code": "3280",
@@ -219,7 +263,11 @@ fn messages(provider: &str, request: &Value) -> Result<(), Box<Reply>> {
             }
             called.push(id);
         }
-        if role == "tool" && !message["tool_call_id"].as_str().is_some_and(|id| called.contains(&id)) {
+        if role == "tool"
+            && !message["tool_call_id"]
+                .as_str()
+                .is_some_and(|id| called.contains(&id))
+        {
             return wrong("Invalid 'messages': a tool's message must answer a call before it.");
         }
     }

@@ -103,7 +103,10 @@ mod tests {
 
     #[test]
     fn a_count_is_by_characters_and_never_above_bytes() {
-        assert_eq!((tokens(""), tokens("a"), tokens("abcd"), tokens("äöüßx")), (0, 1, 1, 2));
+        assert_eq!(
+            (tokens(""), tokens("a"), tokens("abcd"), tokens("äöüßx")),
+            (0, 1, 1, 2)
+        );
         let request = json!({"messages": [{"role": "user", "content": "12345678"}]});
         assert_eq!(input_tokens(&request, 1_000), 9);
         assert_eq!(input_tokens(&request, 5), 5);
@@ -113,7 +116,10 @@ mod tests {
     fn a_price_is_rounded_up_once() {
         let catalog = StandInCatalog::default();
         // 1,000 in at 0.15 and 100 out at 0.60 USD per million: 150 + 60 millionths of a USD.
-        assert_eq!(price(catalog.find("openai", "gpt-4o-mini").unwrap(), 1_000, 0, 100), 210_000);
+        assert_eq!(
+            price(catalog.find("openai", "gpt-4o-mini").unwrap(), 1_000, 0, 100),
+            210_000
+        );
         let cheap = StandInModel::new("x", "y").with_prices(1, 1);
         assert_eq!(price(&cheap, 1, 0, 1), 1);
     }

@@ -81,7 +81,9 @@ impl StandInCatalog {
     }
 
     pub(crate) fn find(&self, provider: &str, name: &str) -> Option<&StandInModel> {
-        self.0.iter().find(|model| model.provider == provider && model.name == name)
+        self.0
+            .iter()
+            .find(|model| model.provider == provider && model.name == name)
     }
 
     pub(crate) fn of<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a StandInModel> {
@@ -96,13 +98,15 @@ impl StandInCatalog {
 impl Default for StandInCatalog {
     /// The usual models at their list prices.
     fn default() -> Self {
-        let models = USUAL.iter().map(|&(provider, name, input, cached, output, reasons)| {
-            // A USD per billion tokens is 10⁶ nano-USD per million.
-            let model = StandInModel::new(provider, name)
-                .with_prices(input * 1_000_000, output * 1_000_000)
-                .with_cached_price(cached * 1_000_000);
-            if reasons { model.with_reasoning() } else { model }
-        });
+        let models = USUAL
+            .iter()
+            .map(|&(provider, name, input, cached, output, reasons)| {
+                // A USD per billion tokens is 10⁶ nano-USD per million.
+                let model = StandInModel::new(provider, name)
+                    .with_prices(input * 1_000_000, output * 1_000_000)
+                    .with_cached_price(cached * 1_000_000);
+                if reasons { model.with_reasoning() } else { model }
+            });
         Self(models.collect())
     }
 }

@@ -29,7 +29,19 @@ impl Item {
 
     /// Whether it asks somebody to do something.
     pub(super) fn is_task(&self) -> bool {
-        const ASKS: &[&str] = &["please", "can you", "could you", "by friday", "deadline", "due", "todo", "action", "review", "confirm", "reply by"];
+        const ASKS: &[&str] = &[
+            "please",
+            "can you",
+            "could you",
+            "by friday",
+            "deadline",
+            "due",
+            "todo",
+            "action",
+            "review",
+            "confirm",
+            "reply by",
+        ];
         ASKS.iter().any(|ask| self.words.contains(ask))
     }
 }
@@ -67,7 +79,9 @@ pub(super) fn items(prompt: &str) -> Vec<Item> {
         for (number, (place, reference)) in marks.iter().enumerate() {
             // A paragraph with one reference is about it; with several, each has the lines up to the next.
             let from = if number == 0 { 0 } else { *place };
-            let to = marks.get(number + 1).map_or(lines.len(), |(next, _)| (*next).max(place + 1));
+            let to = marks
+                .get(number + 1)
+                .map_or(lines.len(), |(next, _)| (*next).max(place + 1));
             let item = item(reference, &lines[from.min(*place)..to]);
             match items.iter_mut().find(|known| known.reference == *reference) {
                 None => items.push(item),
@@ -84,7 +98,10 @@ fn references(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     for kind in ["gmail:", "gcal:"] {
         for (place, _) in line.match_indices(kind) {
-            let begins = line[..place].chars().next_back().is_none_or(|before| !before.is_alphanumeric());
+            let begins = line[..place]
+                .chars()
+                .next_back()
+                .is_none_or(|before| !before.is_alphanumeric());
             let id: String = line[place + kind.len()..]
                 .chars()
                 .take_while(|letter| letter.is_ascii_alphanumeric() || "_-.@".contains(*letter))
@@ -110,7 +127,9 @@ fn item(reference: &str, lines: &[&str]) -> Item {
             let slot = match name.as_str() {
                 "subject" | "title" | "summary" | "event" => &mut item.title,
                 "from" | "sender" | "organizer" | "organiser" => &mut item.from,
-                "date" | "time" | "start" | "starts" | "when" | "received" | "received_at" | "due" => &mut item.time,
+                "date" | "time" | "start" | "starts" | "when" | "received" | "received_at" | "due" => {
+                    &mut item.time
+                }
                 "end" | "ends" => &mut item.end,
                 "location" | "place" | "where" => &mut item.place,
                 _ => continue,
@@ -122,8 +141,13 @@ fn item(reference: &str, lines: &[&str]) -> Item {
     }
     if item.title.is_none() {
         // What stands in the reference's own line, without the reference.
-        let own = lines.iter().find(|line| line.contains(reference)).copied().unwrap_or_default();
+        let own = lines
+            .iter()
+            .find(|line| line.contains(reference))
+            .copied()
+            .unwrap_or_default();
         let rest = own.replace(reference, "");
+        let rest = rest.split(" | ").next().unwrap_or_default();
         let rest = rest.trim_matches(|letter: char| !letter.is_alphanumeric());
         item.title = Some(short(rest)).filter(|rest| !rest.is_empty() && !rest.eq_ignore_ascii_case("id"));
     }
@@ -135,7 +159,9 @@ fn fields(line: &str) -> Vec<(String, String)> {
     line.split(" | ")
         .filter_map(|cell| {
             let (name, value) = cell.split_once(':')?;
-            let name = name.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
+            let name = name
+                .trim_matches(|letter: char| !letter.is_alphanumeric())
+                .to_lowercase();
             let value = value.trim().trim_end_matches(',').trim_matches(['"', '*']).trim();
             (!value.is_empty() && name.len() <= 20).then(|| (name, short(value)))
         })
@@ -156,12 +182,23 @@ pub(super) const CONFESSION: &str = "Written by a stand-in model, which only quo
 
 /// The answer as text.
 pub(super) fn text(request: &Value) -> String {
-    let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let messages = request["messages"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let items = items(&prompt(request));
     let mut lines = Vec::new();
     section(&mut lines, "Inbox", items.iter().filter(|item| item.is_mail()));
-    section(&mut lines, "Calendar", items.iter().filter(|item| !item.is_mail()));
-    section(&mut lines, "Action items", items.iter().filter(|item| item.is_task()));
+    section(
+        &mut lines,
+        "Calendar",
+        items.iter().filter(|item| !item.is_mail()),
+    );
+    section(
+        &mut lines,
+        "Action items",
+        items.iter().filter(|item| item.is_task()),
+    );
     if lines.is_empty() {
         let results: Vec<String> = messages
             .iter()
@@ -170,10 +207,22 @@ pub(super) fn text(request: &Value) -> String {
             .map(said)
             .collect();
         if results.is_empty() {
-            let asked = messages.iter().rev().find(|message| message["role"] == "user").map(said);
-            lines.push(format!("You wrote: {}", short(asked.unwrap_or_default().lines().next().unwrap_or_default())));
+            let asked = messages
+                .iter()
+                .rev()
+                .find(|message| message["role"] == "user")
+                .map(said);
+            lines.push(format!(
+                "You wrote: {}",
+                short(asked.unwrap_or_default().lines().next().unwrap_or_default())
+            ));
         } else {
-            lines.extend(results.iter().rev().map(|result| format!("The tool says: {}", short(result))));
+            lines.extend(
+                results
+                    .iter()
+                    .rev()
+                    .map(|result| format!("The tool says: {}", short(result))),
+            );
         }
     }
     lines.push(String::new());
@@ -214,13 +263,19 @@ mod tests {
     #[test]
     fn references_and_the_facts_beside_them_are_found() {
         let items = items(PROMPT);
-        let found: Vec<_> = items.iter().map(|item| (item.reference.as_str(), item.title())).collect();
+        let found: Vec<_> = items
+            .iter()
+            .map(|item| (item.reference.as_str(), item.title()))
+            .collect();
         assert_eq!(
             found,
             [
                 ("gmail:18c2", "Please review the offer"),
                 ("gmail:18c3", "Lunch"),
-                ("gcal:ev_1", "Team meeting | Start: 2026-11-21T09:00 | Location: Room 2"),
+                (
+                    "gcal:ev_1",
+                    "Team meeting | Start: 2026-11-21T09:00 | Location: Room 2"
+                ),
             ]
         );
         assert_eq!(items[0].from.as_deref(), Some("Ann <ann@example.com>"));
@@ -230,8 +285,14 @@ mod tests {
     #[test]
     fn the_answer_quotes_and_confesses() {
         let answer = text(&json!({"messages": [{"role": "user", "content": PROMPT}]}));
-        assert!(answer.contains("Please review the offer · Ann <ann@example.com> · 2026-11-20 (gmail:18c2)"), "{answer}");
-        assert!(answer.contains("**Action items**") && answer.contains("stand-in"), "{answer}");
+        assert!(
+            answer.contains("Please review the offer · Ann <ann@example.com> · 2026-11-20 (gmail:18c2)"),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("**Action items**") && answer.contains("stand-in"),
+            "{answer}"
+        );
         let answer = text(&json!({"messages": [{"role": "user", "content": "Hello there"}]}));
         assert!(answer.starts_with("You wrote: Hello there"), "{answer}");
     }

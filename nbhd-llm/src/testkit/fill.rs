@@ -10,7 +10,11 @@ const DEPTH: usize = 12;
 /// A value of the shape `schema`, filled from the request.
 pub(super) fn answer(schema: &Value, request: &Value) -> Value {
     let items = items(&prompt(request));
-    Filler { root: schema, items: &items }.value(schema, "", None, DEPTH)
+    Filler {
+        root: schema,
+        items: &items,
+    }
+    .value(schema, "", None, DEPTH)
 }
 
 /// Arguments of the shape `schema` for a tool, filled from what the user said: what stands in quotes first, else the last name.
@@ -33,12 +37,20 @@ pub(super) fn arguments(schema: &Value, request: &Value) -> Value {
     }
     let mut found = found.into_iter();
     let mut object = Map::new();
-    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for (name, shape) in schema["properties"].as_object().into_iter().flatten() {
         if !required.contains(&name.as_str()) {
             continue;
         }
-        let filler = Filler { root: schema, items: &[] };
+        let filler = Filler {
+            root: schema,
+            items: &[],
+        };
         let value = match (shape["type"].as_str(), shape["enum"].as_array()) {
             (_, Some(choices)) => choices.first().cloned().unwrap_or_default(),
             (Some("string"), None) => Value::String(found.next().unwrap_or_else(|| asked.trim().to_owned())),
@@ -85,11 +97,21 @@ impl Filler<'_> {
             _ => vec!["string"],
         };
         let nullable = kinds.contains(&"null");
-        match kinds.iter().find(|kind| **kind != "null").copied().unwrap_or("null") {
+        match kinds
+            .iter()
+            .find(|kind| **kind != "null")
+            .copied()
+            .unwrap_or("null")
+        {
             "object" => self.object(schema, name, item, depth),
             "array" => self.array(schema, name, item, depth),
             "number" => json!(schema["minimum"].as_f64().unwrap_or(0.0).max(0.5)),
-            "integer" => json!(schema["minimum"].as_i64().unwrap_or(0).max(count(name, self.items))),
+            "integer" => json!(
+                schema["minimum"]
+                    .as_i64()
+                    .unwrap_or(0)
+                    .max(count(name, self.items))
+            ),
             "boolean" => Value::Bool(item.is_some_and(|item| says(item, name))),
             "string" => match text(name, item) {
                 Some(text) => Value::String(text),
@@ -105,7 +127,9 @@ impl Filler<'_> {
         let nullable = options.iter().any(|option| option["type"] == "null");
         let plain = options.iter().find(|option| option["type"] != "null");
         match plain {
-            Some(option) if nullable && option["type"] == "string" => text(name, item).map_or(Value::Null, Value::String),
+            Some(option) if nullable && option["type"] == "string" => {
+                text(name, item).map_or(Value::Null, Value::String)
+            }
             Some(option) => self.value(option, name, item, depth - 1),
             None => Value::Null,
         }
@@ -122,22 +146,34 @@ impl Filler<'_> {
     /// A list of things has one for each item that its name speaks of; a list of texts says who wrote.
     fn array(&self, schema: &Value, name: &str, item: Option<&Item>, depth: usize) -> Value {
         let shape = &schema["items"];
-        let limit = schema["maxItems"].as_u64().map_or(usize::MAX, |limit| limit as usize);
+        let limit = schema["maxItems"]
+            .as_u64()
+            .map_or(usize::MAX, |limit| limit as usize);
         let lower = name.to_lowercase();
         let is_reference = |name: &str| name.contains("ref") || name.contains("source");
         if let Some(item) = item {
-            let one = if is_reference(&lower) { vec![Value::String(item.reference.clone())] } else { Vec::new() };
+            let one = if is_reference(&lower) {
+                vec![Value::String(item.reference.clone())]
+            } else {
+                Vec::new()
+            };
             return Value::Array(one);
         }
         let is_text = self.kind(shape) == "string";
         if is_text && !is_reference(&lower) {
             return json!([CONFESSION]);
         }
-        let chosen = self.items.iter().filter(|item| speaks_of(&lower, item)).take(limit);
+        let chosen = self
+            .items
+            .iter()
+            .filter(|item| speaks_of(&lower, item))
+            .take(limit);
         if is_text {
             return chosen.map(|item| Value::String(item.reference.clone())).collect();
         }
-        chosen.map(|item| self.value(shape, name, Some(item), depth - 1)).collect()
+        chosen
+            .map(|item| self.value(shape, name, Some(item), depth - 1))
+            .collect()
     }
 
     fn kind<'s>(&'s self, schema: &'s Value) -> &'s str {
@@ -145,7 +181,11 @@ impl Filler<'_> {
             Some(path) => self.root.pointer(path.trim_start_matches('#')).unwrap_or(schema),
             None => schema,
         };
-        let fallback = if schema["properties"].is_object() { "object" } else { "string" };
+        let fallback = if schema["properties"].is_object() {
+            "object"
+        } else {
+            "string"
+        };
         schema["type"].as_str().unwrap_or(fallback)
     }
 }
@@ -163,7 +203,10 @@ fn speaks_of(name: &str, item: &Item) -> bool {
         return item.is_mail() && item.words.contains("unread");
     }
     if any(&["priority", "important", "urgent"]) {
-        return item.is_mail() && ["urgent", "important", "priority"].iter().any(|word| item.words.contains(word));
+        return item.is_mail()
+            && ["urgent", "important", "priority"]
+                .iter()
+                .any(|word| item.words.contains(word));
     }
     if any(&["mail", "inbox", "message", "new"]) {
         return item.is_mail();
@@ -204,14 +247,23 @@ fn says(item: &Item, name: &str) -> bool {
 
 fn choose(choices: &[Value], name: &str, item: Option<&Item>) -> Value {
     let spoken = item.and_then(|item| {
-        choices
-            .iter()
-            .find(|choice| choice.as_str().is_some_and(|choice| item.words.contains(&choice.to_lowercase())))
+        choices.iter().find(|choice| {
+            choice
+                .as_str()
+                .is_some_and(|choice| item.words.contains(&choice.to_lowercase()))
+        })
     });
-    let careful = choices
-        .iter()
-        .find(|choice| name.contains("confidence") && choice.as_str().is_some_and(|choice| choice.eq_ignore_ascii_case("low")));
-    spoken.or(careful).or(choices.first()).cloned().unwrap_or_default()
+    let careful = choices.iter().find(|choice| {
+        name.contains("confidence")
+            && choice
+                .as_str()
+                .is_some_and(|choice| choice.eq_ignore_ascii_case("low"))
+    });
+    spoken
+        .or(careful)
+        .or(choices.first())
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// How many items a number's name speaks of.
@@ -263,7 +315,12 @@ mod tests {
             filled["action_items"],
             json!([{"task": "Please review", "due": null, "confidence": "low", "source_ref": "gmail:a1"}])
         );
-        assert!(filled["uncertainty_notes"][0].as_str().unwrap().contains("stand-in"));
+        assert!(
+            filled["uncertainty_notes"][0]
+                .as_str()
+                .unwrap()
+                .contains("stand-in")
+        );
         let validator = jsonschema::validator_for(&schema).unwrap();
         assert!(validator.is_valid(&filled));
     }

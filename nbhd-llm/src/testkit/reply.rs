@@ -21,7 +21,11 @@ impl Answer {
     /// What the stand-in has to say to `ask`; `number` makes ids.
     pub(super) fn to(ask: &Ask, provider: &str, number: u64) -> Self {
         // A third of the cap is thought away unseen, at most 64 tokens.
-        let reasoning = if ask.model.reasons { (ask.cap / 3).min(64) } else { 0 };
+        let reasoning = if ask.model.reasons {
+            (ask.cap / 3).min(64)
+        } else {
+            0
+        };
         let room = ask.cap - reasoning;
         let calls = calls(ask, provider, number);
         if !calls.is_empty() {
@@ -75,10 +79,21 @@ impl Answer {
     }
 
     /// What it is billed at.
-    pub(super) fn bill(&self, ask: &Ask, provider: &str, number: u64, bytes: usize, cached: bool) -> BillEntry {
+    pub(super) fn bill(
+        &self,
+        ask: &Ask,
+        provider: &str,
+        number: u64,
+        bytes: usize,
+        cached: bool,
+    ) -> BillEntry {
         let input = input_tokens(&ask.request, bytes);
         // A prompt seen before comes from the cache in whole blocks of 128, from 1,024 tokens on.
-        let cached = if cached && input >= 1_024 { input / 128 * 128 } else { 0 };
+        let cached = if cached && input >= 1_024 {
+            input / 128 * 128
+        } else {
+            0
+        };
         BillEntry {
             id: id(number),
             provider: provider.to_owned(),
@@ -142,7 +157,10 @@ impl Answer {
             let first = json!({"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}});
             push(json!({"tool_calls": [first]}), None);
             for piece in halves(arguments) {
-                push(json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}), None);
+                push(
+                    json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}),
+                    None,
+                );
             }
         }
         push(json!({}), Some(self.finish));
@@ -183,7 +201,10 @@ fn halves(text: &str) -> Vec<&str> {
         .find(|place| *place >= text.len() / 2)
         .unwrap_or(0);
     let (first, second) = text.split_at(middle);
-    [first, second].into_iter().filter(|piece| !piece.is_empty()).collect()
+    [first, second]
+        .into_iter()
+        .filter(|piece| !piece.is_empty())
+        .collect()
 }
 
 fn stopped(text: String, stop: &Value) -> String {
@@ -192,7 +213,11 @@ fn stopped(text: String, stop: &Value) -> String {
         Value::Array(stops) => stops.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
-    let end = stops.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop)).min();
+    let end = stops
+        .iter()
+        .filter(|stop| !stop.is_empty())
+        .filter_map(|stop| text.find(stop))
+        .min();
     match end {
         Some(end) => text[..end].to_owned(),
         None => text,
@@ -203,8 +228,15 @@ fn stopped(text: String, stop: &Value) -> String {
 /// answered it speaks.
 fn calls(ask: &Ask, provider: &str, number: u64) -> Vec<(String, String, String)> {
     let request = &ask.request;
-    let tools: Vec<&Value> = request["tools"].as_array().into_iter().flatten().map(|tool| &tool["function"]).collect();
-    let last = request["messages"].as_array().and_then(|messages| messages.last());
+    let tools: Vec<&Value> = request["tools"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|tool| &tool["function"])
+        .collect();
+    let last = request["messages"]
+        .as_array()
+        .and_then(|messages| messages.last());
     let Some(last) = last.filter(|last| last["role"] == "user") else {
         return Vec::new();
     };
@@ -218,7 +250,11 @@ fn calls(ask: &Ask, provider: &str, number: u64) -> Vec<(String, String, String)
         Value::String(mode) if mode == "none" => return Vec::new(),
         Value::String(mode) if mode == "required" || mode == "any" => {
             let asked: Vec<&Value> = tools.iter().copied().filter(named).collect();
-            if asked.is_empty() { tools.into_iter().take(1).collect() } else { asked }
+            if asked.is_empty() {
+                tools.into_iter().take(1).collect()
+            } else {
+                asked
+            }
         }
         Value::Object(_) => {
             let name = &choice["function"]["name"];
@@ -236,7 +272,11 @@ fn calls(ask: &Ask, provider: &str, number: u64) -> Vec<(String, String, String)
             format!("call_standin_{number}_{place}")
         };
         let name = tool["name"].as_str().unwrap_or_default().to_owned();
-        (id, name, fill::arguments(&tool["parameters"], request).to_string())
+        (
+            id,
+            name,
+            fill::arguments(&tool["parameters"], request).to_string(),
+        )
     };
     chosen.into_iter().enumerate().map(call).collect()
 }

@@ -111,10 +111,11 @@ struct ByModel(Faults);
 #[async_trait]
 impl Handler for ByModel {
     async fn handle(&self, mut call: Call) -> Reply {
-        call.label = call.label.map(|label| match call.json()["model"].as_str() {
-            Some(model) if label == "llm.chat" => format!("{label}:{model}"),
-            _ => label,
-        });
+        if call.label.as_deref() == Some("llm.chat")
+            && let Some(model) = call.json()["model"].as_str()
+        {
+            call.label = Some(format!("llm.chat:{model}"));
+        }
         self.0.handle(call).await
     }
 
@@ -160,7 +161,11 @@ impl Models {
         let entry = answer.bill(&ask, provider, number, call.body.len(), known);
         state.bill.add(entry.clone());
         drop(state);
-        let reply = if ask.stream { answer.streamed(&ask, &entry) } else { answer.whole(&entry) };
+        let reply = if ask.stream {
+            answer.streamed(&ask, &entry)
+        } else {
+            answer.whole(&entry)
+        };
         reply.with_header("x-request-id", &format!("req_standin_{number}"))
     }
 
