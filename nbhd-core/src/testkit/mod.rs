@@ -1,6 +1,7 @@
 //! What tests need, of this suite and of its users: a server on loopback that plays what it is told, scripts, faults,
 //! death at a named point, planted defects, and the way to the shared fixtures. Nothing here is meant for production.
 
+mod contract;
 mod faults;
 mod faulty_store;
 mod faulty_transport;
@@ -12,6 +13,7 @@ mod script;
 mod server;
 mod storeless;
 
+pub use contract::{ContractReport, store_contract};
 pub use faults::{Fault, Faults};
 pub use faulty_store::FaultyStore;
 pub use faulty_transport::{FaultyTransport, SabotagedTransport, TransportSabotage};
