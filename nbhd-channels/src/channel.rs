@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ingress::{Reply, Verified, Webhook};
-use crate::message::{Delivery, InboundEvent, Message, Plan};
+use crate::message::{AccountId, Delivery, InboundEvent, Message, Plan};
 use crate::text::Unit;
 
 /// One platform, behind one account of ours.
@@ -22,6 +22,9 @@ pub trait Channel: Send + Sync + Debug {
 
     /// What the platform can do.
     fn capabilities(&self) -> &'static Capabilities;
+
+    /// The account of ours.
+    fn account(&self) -> Result<AccountId>;
 
     /// The names of its public calls.
     fn operations(&self) -> Operations;

@@ -27,7 +27,6 @@
 pub mod channel;
 pub mod ingress;
 pub mod message;
-mod pending;
 pub mod registry;
 pub mod telegram;
 #[cfg(feature = "testkit")]

@@ -1,7 +1,10 @@
 //! The record of one operation. It carries no body, no secret and no URL beyond the host.
 
-use std::fmt::Debug;
-use std::sync::Mutex;
+use std::fmt::{self, Debug};
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,7 +108,7 @@ impl MemoryReceipts {
     pub fn all(&self) -> Vec<Receipt> {
         self.0
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .iter()
             .cloned()
             .collect()
@@ -114,10 +117,148 @@ impl MemoryReceipts {
 
 impl ReceiptSink for MemoryReceipts {
     fn record(&self, receipt: &Receipt) {
-        let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == MEMORY_RECEIPTS {
             kept.pop_front();
         }
         kept.push_back(receipt.clone());
+    }
+}
+
+/// Writes each receipt as one line of JSON.
+pub struct JsonLines<W> {
+    to: Mutex<W>,
+    lost: AtomicU64,
+}
+
+impl<W: Write + Send> JsonLines<W> {
+    /// A sink that writes to `to`: an append-only file, a pipe, a buffer. Each line is flushed.
+    pub fn new(to: W) -> Self {
+        Self {
+            to: Mutex::new(to),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    /// How many receipts could not be written. A call does not fail because its receipt is lost.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// What was written to, for a sink that is taken apart.
+    pub fn into_inner(self) -> W {
+        self.to.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: Write + Send> ReceiptSink for JsonLines<W> {
+    fn record(&self, receipt: &Receipt) {
+        let written = serde_json::to_vec(receipt)
+            .map_err(std::io::Error::other)
+            .and_then(|mut line| {
+                line.push(b'\n');
+                let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
+                // One write a line: lines of several processes on one append-only file do not mix.
+                to.write_all(&line)?;
+                to.flush()
+            });
+        if written.is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<W> Debug for JsonLines<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonLines")
+            .field("lost", &self.lost)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives each receipt to a function. One that panics loses the receipt, and nothing else.
+pub struct Callback<F>(F);
+
+impl<F: Fn(&Receipt) + Send + Sync> Callback<F> {
+    /// A sink that calls `function`, on the thread that ended the operation.
+    pub fn new(function: F) -> Self {
+        Self(function)
+    }
+}
+
+impl<F: Fn(&Receipt) + Send + Sync> ReceiptSink for Callback<F> {
+    fn record(&self, receipt: &Receipt) {
+        // An operation also ends by being dropped, within a panic too: a second one would end the process.
+        if catch_unwind(AssertUnwindSafe(|| (self.0)(receipt))).is_err() {
+            tracing::warn!(target: "nbhd::receipt", "the receipt callback panicked");
+        }
+    }
+}
+
+impl<F> Debug for Callback<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Callback")
+    }
+}
+
+#[cfg(all(test, feature = "testkit"))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Operation;
+    use crate::testkit::Storeless;
+
+    fn call(sink: Arc<dyn ReceiptSink>) {
+        let host = Storeless::host().with_receipts(sink).build();
+        drop(Operation::begin(&host, "test.call").end(Ok(())));
+        drop(Operation::begin(&host, "test.dropped"));
+    }
+
+    #[test]
+    fn every_sink_gets_one_receipt_a_call() {
+        let memory = Arc::new(MemoryReceipts::default());
+        call(memory.clone());
+        let kept = memory.all();
+        let told: Vec<(&str, &str)> = kept
+            .iter()
+            .map(|receipt| (receipt.operation.as_str(), receipt.outcome.as_str()))
+            .collect();
+        assert_eq!(told, [("test.call", "ok"), ("test.dropped", "cancelled")]);
+
+        let lines = Arc::new(JsonLines::new(Vec::new()));
+        call(lines.clone());
+        let text = Arc::into_inner(lines).expect("the host is gone").into_inner();
+        let read: Vec<Receipt> = text
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).expect("a receipt"))
+            .collect();
+        assert_eq!(read.len(), 2);
+
+        let (count, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let inside = count.clone();
+        call(Arc::new(Callback::new(move |_: &Receipt| {
+            inside.fetch_add(1, Ordering::Relaxed);
+        })));
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+        let inside = counted.clone();
+        call(Arc::new(Callback::new(move |_: &Receipt| {
+            inside.fetch_add(1, Ordering::Relaxed);
+            panic!("a careless callback");
+        })));
+        assert_eq!(counted.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_counted() {
+        let full = JsonLines::new(std::io::Cursor::new([0_u8; 4]));
+        let host = Storeless::host().build();
+        let receipt = Operation::begin(&host, "test.call")
+            .end(Ok(()))
+            .expect("a receipt")
+            .1;
+        full.record(&receipt);
+        assert_eq!(full.lost(), 1);
     }
 }

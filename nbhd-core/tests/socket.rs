@@ -113,6 +113,96 @@ async fn plain_http_behind_https_is_a_tls_failure() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_not_made_in_time_is_not_sent() {
+    // It accepts, because the kernel does, and never answers the TLS handshake.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("https://{}/", silent.local_addr().expect("an address"));
+    let request = Request::new(Method::POST, url.parse().expect("a URL"), "test.post")
+        .with_body("text/plain".parse().expect("a value"), "hello")
+        .with_timeouts(BRIEF);
+    is(&fails(request.clone()).await, Code::Timeout, Outcome::NotSent);
+    // The deadline of the operation cuts it too, and then as well nothing had left.
+    let patient = request.with_timeouts(Timeouts::default());
+    let brief = Operation::begin_within(&Storeless::host().build(), "test.call", Duration::from_millis(80));
+    let error = Socket::default()
+        .send(&brief, patient)
+        .await
+        .expect_err("the deadline");
+    is(&error, Code::Timeout, Outcome::NotSent);
+}
+
+#[tokio::test]
+async fn a_large_body_arrives_whole() {
+    let server = server(|call: Call| Reply::text(200, call.body.len().to_string()));
+    let body: Vec<u8> = (0..3_000_000_u32).map(|n| n as u8).collect();
+    let request = Request::new(Method::POST, server.url(), "test.post")
+        .with_body("application/octet-stream".parse().expect("a value"), body.clone());
+    let reply = Socket::default()
+        .send(&operation(), request)
+        .await
+        .expect("a reply");
+    assert_eq!(reply.bytes().await.expect("a body"), "3000000");
+    let call = &server.log().calls()[0];
+    assert_eq!(call.header("content-length"), Some("3000000"));
+    assert_eq!(call.header("transfer-encoding"), None);
+    assert!(call.body == body);
+}
+
+#[tokio::test]
+async fn connections_are_used_again() {
+    let server = server(|_| Reply::text(200, "x"));
+    let socket = Socket::default();
+    for _ in 0..3 {
+        let reply = socket.send(&operation(), get(&server)).await.expect("a reply");
+        reply.bytes().await.expect("a body");
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_here_either() {
+    let server = server(|_| Reply::text(302, "").with_header("location", "/elsewhere"));
+    let reply = Socket::default()
+        .send(&operation(), get(&server))
+        .await
+        .expect("a reply");
+    assert_eq!((reply.status.as_u16(), server.log().len()), (302, 1));
+}
+
+#[tokio::test]
+async fn a_compressed_reply_is_unpacked_and_a_broken_one_is_a_protocol_error() {
+    // printf hello | gzip -n
+    const HELLO: &[u8] = &[
+        0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0,
+        0, 0,
+    ];
+    let good = server(|_| Reply::text(200, HELLO).with_header("content-encoding", "gzip"));
+    let reply = Socket::default()
+        .send(&operation(), get(&good))
+        .await
+        .expect("a reply");
+    assert_eq!(reply.bytes().await.expect("a body"), "hello");
+    let bad = server(|_| Reply::text(200, "not gzip at all").with_header("content-encoding", "gzip"));
+    is(&fails(get(&bad)).await, Code::ProtocolError, Outcome::Unknown);
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_a_protocol_error() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = [0; 1024];
+        let _ = stream.read(&mut request);
+        stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").expect("written");
+    });
+    let error = fails(Request::new(Method::GET, url.parse().expect("a URL"), "test.get")).await;
+    is(&error, Code::ProtocolError, Outcome::Unknown);
+    thread.join().expect("a thread");
+}
+
+#[tokio::test]
 async fn closed_without_a_byte_is_unknown() {
     let server = server(|_| Reply::Close);
     is(

@@ -6,7 +6,6 @@ use nbhd_core::{Code, Error, Operation, Result};
 
 use super::{Reply, Webhook};
 use crate::channel::Channel;
-use crate::pending::Pending as _;
 
 /// The largest body that is looked at: 1 MiB, many times what any platform sends; checked before anything is hashed.
 pub const BODY_LIMIT: usize = 1024 * 1024;

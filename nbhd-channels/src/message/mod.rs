@@ -11,12 +11,14 @@
 //! ```
 
 mod delivery;
+mod dispatch;
 mod inbound;
 mod outbound;
 mod target;
 
 pub(crate) use delivery::Sent;
-pub use delivery::{DeliveredPart, Delivery, PartOutcome, deliver};
+pub use delivery::{DeliveredPart, Delivery, PartOutcome};
+pub use dispatch::{deliver, intent, resume};
 pub use inbound::{
     Attachment, AttachmentKind, Callback, Chat, ChatKind, Command, EventKind, InboundEvent, Membership,
     Mention, Reaction, Reference, Sender,

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 use nbhd_core::http::{Authorization, Repeat, Url};
+use nbhd_core::outbox::NewIntent;
 use nbhd_core::transport::{Layers, Transport, stack};
 use nbhd_core::{Code, Error, Host, Operation, Result, Secret};
 use serde_json::Value;
@@ -17,7 +18,9 @@ use crate::channel::{
     Capabilities, Channel, Dialect, Edit, MediaLimit, Operations, Probe, RateLimit, Verification,
 };
 use crate::ingress::{self, Reply, Verified, Webhook};
-use crate::message::{AccountId, AttachmentKind, Delivery, InboundEvent, Message, Plan, deliver};
+use crate::message::{
+    AccountId, AttachmentKind, Delivery, InboundEvent, Message, Plan, deliver, intent, resume,
+};
 use crate::text::Unit;
 
 /// The channel's name in conversations, lanes and receipts.
@@ -72,6 +75,16 @@ impl Telegram {
     /// Sends a message, in as many parts as it needs. Returns only if every part was sent; else the error carries the delivery.
     pub async fn send(&self, message: Message) -> Result<Delivery> {
         deliver(self, message).await
+    }
+
+    /// Sends what is missing of a message that was stored under `key`; `not_found` when there is none.
+    pub async fn resume(&self, key: &str) -> Result<Delivery> {
+        resume(self, key).await
+    }
+
+    /// A message as a send intent, for `work.commit(sends)`: "handled" and what is to be sent in one write.
+    pub fn intent(&self, message: &Message) -> Result<NewIntent> {
+        intent(self, message)
     }
 
     /// Asks who the bot is (`getMe`): proof that token and address are right.
@@ -158,6 +171,10 @@ impl Channel for Telegram {
 
     fn capabilities(&self) -> &'static Capabilities {
         capabilities()
+    }
+
+    fn account(&self) -> Result<AccountId> {
+        Ok(self.token()?.1.clone())
     }
 
     fn operations(&self) -> Operations {

@@ -13,7 +13,7 @@ mod source;
 mod url;
 mod value;
 
-pub use redact::redact;
+pub use redact::{redact, redact_to};
 pub use source::SecretSource;
 pub use url::SafeUrl;
 pub use value::Secret;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -251,6 +252,7 @@ impl Log {
 pub struct Server {
     address: SocketAddr,
     log: Log,
+    connections: Arc<AtomicUsize>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -284,14 +286,16 @@ impl Server {
             .map_err(refuse)?;
         let log = Log::default();
         let stop = CancellationToken::new();
-        let (log_inside, stop_inside) = (log.clone(), stop.clone());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (log_inside, stop_inside, counted) = (log.clone(), stop.clone(), connections.clone());
         let thread = std::thread::Builder::new()
             .name("nbhd-testkit".to_owned())
-            .spawn(move || runtime.block_on(serve(listener, handler, log_inside, stop_inside)))
+            .spawn(move || runtime.block_on(serve(listener, handler, log_inside, stop_inside, counted)))
             .map_err(refuse)?;
         Ok(Self {
             address,
             log,
+            connections,
             stop,
             thread: Some(thread),
         })
@@ -307,6 +311,11 @@ impl Server {
     /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many connections were made to it.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// What it saw.
@@ -332,7 +341,13 @@ impl fmt::Debug for Server {
 }
 
 #[expect(clippy::disallowed_types, reason = "the testkit is what listens")]
-async fn serve(listener: TcpListener, handler: Arc<dyn Handler>, log: Log, stop: CancellationToken) {
+async fn serve(
+    listener: TcpListener,
+    handler: Arc<dyn Handler>,
+    log: Log,
+    stop: CancellationToken,
+    counted: Arc<AtomicUsize>,
+) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
@@ -343,6 +358,7 @@ async fn serve(listener: TcpListener, handler: Arc<dyn Handler>, log: Log, stop:
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else { continue };
+        counted.fetch_add(1, Ordering::Relaxed);
         let _ = stream.set_nodelay(true);
         let (handler, log, stop) = (handler.clone(), log.clone(), stop.clone());
         tokio::spawn(async move {

@@ -7,6 +7,7 @@ mod auth;
 mod failure;
 mod guard;
 mod permit;
+mod progress;
 mod refusal;
 mod retry;
 mod retry_after;

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use url::Url;
 
+use super::progress::{ConnectWatch, Progress};
 use super::{Transport, failure};
 use crate::http::{Authorization, BodyStream, HeaderValue, Request, Response, header};
 use crate::{Code, Error, Operation, Outcome, Result, generation};
@@ -79,18 +80,16 @@ impl Transport for Socket {
         let pool = self.pool()?;
         let timeouts = request.timeouts;
         let limit = request.response_limit;
-        let wire = write(request)?;
-        let patience = (timeouts.connect + timeouts.first_byte).min(operation.remaining());
+        let progress = Progress::new(timeouts, request.body.len());
+        let wire = write(request, &progress)?;
         let reply = tokio::select! {
             biased;
-            () = operation.cancellation().cancelled() => return Err(cancelled()),
-            reply = tokio::time::timeout(patience, pool.client.execute(wire)) => reply,
-        };
-        let reply = match reply {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(error)) => return Err(failure::before_head(&error)),
-            Err(_) => {
-                return Err(Error::new(Code::Timeout, "no reply came in time").with_outcome(Outcome::Unknown));
+            () = operation.cancellation().cancelled() => return Err(cancelled().with_outcome(progress.outcome())),
+            reply = progress.watch(pool.client.execute(wire)) => {
+                reply.map_err(|error| failure::before_head(&error))?
+            }
+            what = progress.exhausted(operation.remaining()) => {
+                return Err(Error::new(Code::Timeout, what).with_outcome(progress.outcome()));
             }
         };
         let status = reply.status();
@@ -108,9 +107,6 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// How long a connection may take. reqwest knows it per client only.
-const CONNECT: Duration = Duration::from_secs(10);
-
 #[expect(
     clippy::disallowed_types,
     reason = "the one place that opens HTTP connections"
@@ -123,7 +119,7 @@ fn build(environment_proxy: bool) -> Result<reqwest::Client> {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .connect_timeout(CONNECT);
+            .connector_layer(ConnectWatch);
         if environment_proxy {
             builder
         } else {
@@ -145,7 +141,7 @@ fn build(environment_proxy: bool) -> Result<reqwest::Client> {
 }
 
 /// The request as reqwest takes it, with the credential in its place.
-fn write(request: Request) -> Result<reqwest::Request> {
+fn write(request: Request, progress: &Progress) -> Result<reqwest::Request> {
     let mut url = request.url;
     let mut headers = request.headers;
     match &request.authorization {
@@ -164,7 +160,7 @@ fn write(request: Request) -> Result<reqwest::Request> {
     let mut wire = reqwest::Request::new(request.method, url);
     *wire.headers_mut() = headers;
     if !request.body.is_empty() {
-        *wire.body_mut() = Some(request.body.bytes().clone().into());
+        *wire.body_mut() = Some(progress.body(request.body.bytes().clone()));
     }
     Ok(wire)
 }
