@@ -180,6 +180,8 @@ mod tests {
     use super::{ChatId, Conversation, ThreadId};
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn nothing_is_lost_on_the_way(account in ".{1,8}", chat in "[%:3A25a-z-]{1,8}", thread in proptest::option::of(".{1,8}")) {
             let mut conversation = Conversation::new("matrix", super::AccountId::new(account), ChatId::new(chat));

@@ -97,25 +97,25 @@ impl Text {
     /// The same text without styles that a dialect cannot carry beside code: emphasis is cut around code, so that the
     /// reader still gets both. Quotations and links keep what is in them; code inside a link becomes plain.
     pub fn with_code_apart(self) -> Self {
-        let codes: Vec<(usize, usize)> = self
-            .spans
-            .iter()
-            .filter(|span| span.style.is_code())
-            .map(|span| (span.start, span.end))
-            .collect();
-        if codes.is_empty() {
-            return self;
-        }
-        let mut spans = Vec::with_capacity(self.spans.len());
         let mut link_end = 0;
+        let mut kept = Vec::with_capacity(self.spans.len());
+        let mut codes = Vec::new();
         for span in self.spans {
-            match span.style {
-                Style::Link { .. } => {
-                    link_end = span.end;
-                    spans.push(span);
+            if matches!(span.style, Style::Link { .. }) {
+                link_end = span.end;
+            }
+            if span.style.is_code() {
+                if span.start < link_end {
+                    continue;
                 }
-                Style::Code | Style::CodeBlock { .. } if span.start < link_end => {}
-                Style::Code | Style::CodeBlock { .. } | Style::Quote => spans.push(span),
+                codes.push((span.start, span.end));
+            }
+            kept.push(span);
+        }
+        let mut spans = Vec::with_capacity(kept.len());
+        for span in kept {
+            match span.style {
+                Style::Link { .. } | Style::Code | Style::CodeBlock { .. } | Style::Quote => spans.push(span),
                 _ => cut_around(&span, &codes, &mut spans),
             }
         }

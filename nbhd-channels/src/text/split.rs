@@ -470,6 +470,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn every_visible_character_arrives(markdown in markdown(), size in 8_usize..200, unit in 0..3) {
             let unit = [Unit::Utf16, Unit::Characters, Unit::Bytes][unit as usize];

@@ -10,6 +10,8 @@ mod methods;
 mod parameters;
 mod server;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use server::{Call, Telegram};
 pub use state::SentMessage;
