@@ -120,3 +120,103 @@ fn tls_words(error: &rustls::Error) -> &'static str {
         _ => "the handshake did not succeed",
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_types,
+    reason = "a client that speaks HTTP/2 at once, without TLS"
+)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Frames as RFC 9113, 4.1 writes them: length, type, flags, stream, payload.
+    fn frame(kind: u8, stream: u32, payload: &[u32]) -> Vec<u8> {
+        let mut bytes = ((payload.len() * 4) as u32).to_be_bytes()[1..].to_vec();
+        bytes.extend([kind, 0]);
+        bytes.extend(stream.to_be_bytes());
+        bytes.extend(payload.iter().flat_map(|word| word.to_be_bytes()));
+        bytes
+    }
+
+    /// What a request is told when the server, having its head, sends `frames` and, perhaps, closes.
+    async fn told(frames: Vec<u8>, close: bool) -> Error {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            stream.write_all(&frame(4, 0, &[])).expect("settings");
+            let mut preface = [0; 24];
+            stream.read_exact(&mut preface).expect("the preface");
+            loop {
+                let mut head = [0; 9];
+                stream.read_exact(&mut head).expect("a frame");
+                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                let mut payload = vec![0; length as usize];
+                stream.read_exact(&mut payload).expect("a payload");
+                if head[3] == 1 {
+                    break; // HEADERS
+                }
+            }
+            stream.write_all(&frames).expect("written");
+            if !close {
+                let _ = wait.recv();
+            }
+        });
+        let error = reqwest::Client::builder()
+            .http2_prior_knowledge()
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .build()
+            .expect("a client")
+            .get(format!("http://{address}/"))
+            .send()
+            .await
+            .expect_err("it fails");
+        drop(done);
+        thread.join().expect("a thread");
+        before_head(&error)
+    }
+
+    #[tokio::test]
+    async fn http2_says_what_was_not_processed() {
+        const RESET: u8 = 3;
+        const GOAWAY: u8 = 7;
+        let table = [
+            ("refused stream", frame(RESET, 1, &[7]), false, Outcome::NotSent),
+            ("internal error", frame(RESET, 1, &[2]), false, Outcome::Unknown),
+            ("cancel", frame(RESET, 1, &[8]), false, Outcome::Unknown),
+            (
+                "goaway below the stream",
+                frame(GOAWAY, 0, &[0, 0]),
+                false,
+                Outcome::NotSent,
+            ),
+            (
+                "goaway at the stream, then closed",
+                frame(GOAWAY, 0, &[1, 0]),
+                true,
+                Outcome::Unknown,
+            ),
+            (
+                "goaway with an error, then closed",
+                frame(GOAWAY, 0, &[1, 2]),
+                true,
+                Outcome::Unknown,
+            ),
+            ("closed", Vec::new(), true, Outcome::Unknown),
+        ];
+        for (name, frames, close, outcome) in table {
+            let error = told(frames, close).await;
+            assert_eq!(
+                (error.code(), error.outcome()),
+                (Code::ConnectionFailed, outcome),
+                "{name}: {error:?}"
+            );
+        }
+    }
+}

@@ -55,7 +55,10 @@ impl Socket {
 
     /// The pool of this process.
     fn pool(&self) -> Result<Arc<Pool>> {
-        let generation = generation::current();
+        self.pool_of(generation::current())
+    }
+
+    fn pool_of(&self, generation: u32) -> Result<Arc<Pool>> {
         if let Some(pool) = &*self.client.load()
             && pool.generation == generation
         {
@@ -232,4 +235,19 @@ fn body(
 
 fn cancelled() -> Error {
     Error::new(Code::Cancelled, "the call was cancelled").with_outcome(Outcome::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_process_gets_a_new_pool_and_the_old_one_is_never_dropped() {
+        let socket = Socket::default();
+        let first = socket.pool_of(1).expect("a pool");
+        assert!(Arc::ptr_eq(&first, &socket.pool_of(1).expect("a pool")));
+        let second = socket.pool_of(2).expect("a pool");
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert_eq!(Arc::strong_count(&first), 2, "one is ours, one is leaked");
+    }
 }
