@@ -66,6 +66,12 @@ async fn a_reply_comes_whole_and_the_request_arrives() {
     assert_eq!(calls[0].header("authorization"), Some("Bearer canary-1"));
     assert_eq!(calls[0].header("content-length"), Some("7"));
     assert_eq!(calls[0].header("referer"), None);
+    assert!(
+        calls[0]
+            .header("user-agent")
+            .is_some_and(|agent| agent.contains("gzip"))
+    );
+    assert_eq!(calls[0].header("accept-encoding"), Some("gzip"));
 }
 
 #[tokio::test]

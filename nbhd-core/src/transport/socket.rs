@@ -122,6 +122,7 @@ fn build(environment_proxy: bool) -> Result<reqwest::Client> {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
+            .user_agent(USER_AGENT)
             .connector_layer(ConnectWatch);
         if environment_proxy {
             builder

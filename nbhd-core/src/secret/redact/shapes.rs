@@ -134,7 +134,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 /// Whether a long run of base64 is one, and not a long path of words.
 pub(super) fn is_base64_run(run: &[u8]) -> bool {
     const EVERY: usize = 16;
-    let slashes = run.iter().filter(|byte| **byte == b'/').count();
+    let slashes = run.split(|byte| *byte == b'/').count() - 1;
     let marks = run.iter().filter(|byte| b"_-=".contains(byte)).count();
     run.len() >= LONG_RUN && slashes * EVERY <= run.len() && marks * 2 <= run.len()
 }
