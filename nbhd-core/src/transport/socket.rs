@@ -110,6 +110,9 @@ impl fmt::Debug for Socket {
     }
 }
 
+/// Who we say we are unless a request says otherwise. Some servers compress only for agents that name gzip here.
+const USER_AGENT: &str = concat!("nbhd/", env!("CARGO_PKG_VERSION"), " (gzip)");
+
 #[expect(
     clippy::disallowed_types,
     reason = "the one place that opens HTTP connections"
