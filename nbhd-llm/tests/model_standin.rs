@@ -1,5 +1,7 @@
 //! The stand-in beside the providers: what it bills is what they read, and it refuses what the real ones refuse.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -209,6 +211,7 @@ async fn what_the_real_ones_refuse_is_refused_and_not_billed() {
             (Code::ModelNotFound, Some(code)),
             "{error}"
         );
+        assert!(error.request_id().is_some(), "{error}");
     }
     for name in ["openai", "mistral", "moonshot"] {
         let mut config = asked.models.config(name);

@@ -1,6 +1,8 @@
 //! Every recorded reply of the chat completions protocol, read by the providers and by a reading that shares no code
 //! with them: the same text, calls, usage and end must come out, whole and however the bytes are cut.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod recorded;
 
 use std::collections::BTreeMap;
@@ -179,7 +181,7 @@ fn check_stream(name: &str, provider: &dyn Provider, body: &str, objects: &[Valu
     let plain = Plain::read(objects);
     let (events, answer) = decode(name, provider, body.as_bytes(), usize::MAX);
     assert_same(name, &plain, &answer);
-    for size in [1, 7, 64, 1021] {
+    for size in [1, 61] {
         let cut = decode(name, provider, body.as_bytes(), size);
         assert_eq!(
             cut,
@@ -209,6 +211,14 @@ fn by_folder(folder: &str) -> std::sync::Arc<dyn Provider> {
         known => provider(known, &ProviderConfig::new()),
     }
     .unwrap()
+}
+
+/// Recorded objects as they went over the wire.
+fn frame(objects: &[&str]) -> String {
+    objects
+        .iter()
+        .flat_map(|object| ["data: ", object, "\n\n"])
+        .collect()
 }
 
 fn data_lines(body: &str) -> Vec<Value> {
@@ -269,7 +279,7 @@ fn recorded_chunks_are_read_as_they_stand() {
                 .lines()
                 .map(|line| serde_json::from_str(line).unwrap())
                 .collect();
-            let framed: String = text.lines().map(|line| format!("data: {line}\n\n")).collect();
+            let framed = frame(&text.lines().collect::<Vec<_>>());
             check_stream(&name, &*provider, &format!("{framed}data: [DONE]\n\n"), &objects);
             // The end may be missing, and so may the last empty line.
             check_stream(&name, &*provider, framed.trim_end(), &objects);
@@ -304,10 +314,7 @@ fn a_recorded_stream_cut_anywhere_is_never_a_whole_answer() {
             .iter()
             .position(|line| line.contains("\"finish_reason\":\"stop\""))
             .unwrap_or_else(|| panic!("{}", path.display()));
-        let before: String = lines[..end]
-            .iter()
-            .map(|line| format!("data: {line}\n\n"))
-            .collect();
+        let before = frame(&lines[..end]);
         for at in (0..before.len()).step_by(37) {
             let mut decoder = provider.stream();
             let mut events = Vec::new();

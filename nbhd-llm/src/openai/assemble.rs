@@ -38,19 +38,15 @@ impl Calls {
             (function.name.some(), function.arguments.0.as_ref())
         });
         let place = self.place(delta.index, id, name, arguments)?;
-        let call = match place {
-            Some(place) => {
-                let call = &mut self.0[place];
-                call.continued = true;
-                place
-            }
-            None => {
-                self.0.push(Open {
-                    index: delta.index,
-                    ..Open::default()
-                });
-                self.0.len() - 1
-            }
+        let call = if let Some(place) = place {
+            self.0[place].continued = true;
+            place
+        } else {
+            self.0.push(Open {
+                index: delta.index,
+                ..Open::default()
+            });
+            self.0.len() - 1
         };
         let open = &mut self.0[call];
         if open.id.is_none() {

@@ -137,7 +137,7 @@ pub(super) fn refusal(
     match (status, code) {
         // Money that is only in flight elsewhere comes back by itself.
         (402, Code::BillingRequired) if wait.is_some() || envelope.limit_source.is_some() => {
-            code = Code::RateLimited
+            code = Code::RateLimited;
         }
         // A request too large for the limit is not helped by waiting.
         (413, Code::RateLimited) => code = Code::ContextOverflow,

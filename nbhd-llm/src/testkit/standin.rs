@@ -134,6 +134,7 @@ struct Models {
 struct State {
     bill: Bill,
     answers: u64,
+    requests: u64,
     seen: HashSet<u64>,
 }
 
@@ -161,12 +162,11 @@ impl Models {
         let entry = answer.bill(&ask, provider, number, call.body.len(), known);
         state.bill.add(entry.clone());
         drop(state);
-        let reply = if ask.stream {
+        if ask.stream {
             answer.streamed(&ask, &entry)
         } else {
             answer.whole(&entry)
-        };
-        reply.with_header("x-request-id", &format!("req_standin_{number}"))
+        }
     }
 
     fn list(&self, provider: &str, call: &Call) -> Reply {
@@ -192,8 +192,18 @@ fn fingerprint(ask: &Ask) -> u64 {
 #[async_trait]
 impl Handler for Models {
     async fn handle(&self, call: Call) -> Reply {
+        let number = {
+            let mut state = self.lock();
+            state.requests += 1;
+            state.requests
+        };
         let provider = self.provider(&call.path);
-        match (call.method.as_str(), self.label(&call)) {
+        let id = if provider == "mistral" {
+            "mistral-correlation-id"
+        } else {
+            "x-request-id"
+        };
+        let reply = match (call.method.as_str(), self.label(&call)) {
             ("POST", Some("llm.chat")) => self.chat(provider, &call),
             ("GET", Some("llm.models")) => self.list(provider, &call),
             ("GET", Some("llm.bill")) => {
@@ -204,7 +214,8 @@ impl Handler for Models {
                 404,
                 &json!({"error": {"message": "Invalid URL", "type": "invalid_request_error", "param": null, "code": null}}),
             ),
-        }
+        };
+        reply.with_header(id, &format!("req_standin_{number}"))
     }
 
     fn label(&self, call: &Call) -> Option<&'static str> {
