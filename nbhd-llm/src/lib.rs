@@ -8,5 +8,9 @@ pub mod openai;
 pub mod price;
 pub mod provider;
 pub mod registry;
+pub mod router;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+
+pub use chat::Chat;
+pub use router::{ChatStream, Router, RouterConfig};
