@@ -39,9 +39,11 @@ fn parts(error: &Error) -> Vec<(PartOutcome, Option<String>)> {
 }
 
 fn long(paragraphs: usize) -> String {
+    let paragraph = |n| format!("**Paragraph {n}** {}", "word ".repeat(199));
     (0..paragraphs)
-        .map(|n| format!("**Paragraph {n}** {}\n\n", "word ".repeat(199)))
-        .collect()
+        .map(paragraph)
+        .collect::<Vec<String>>()
+        .join("\n\n")
 }
 
 #[tokio::test]
@@ -622,4 +624,89 @@ fn kinds_of_events_are_told_apart() {
         (event.text.as_deref(), event.album.as_deref()),
         (Some("look"), Some("m1"))
     );
+}
+
+#[tokio::test]
+async fn the_token_and_the_secret_are_in_nothing_that_is_shown() {
+    let (server, bot, host) = bot();
+    let mut shown = vec![format!("{bot:?}"), format!("{host:?}")];
+    let call = server.say(42, "hello");
+    let reply = bot
+        .receive_pairs(call.header_pairs(), &call.body)
+        .await
+        .expect("a reply");
+    shown.push(format!("{reply:?}"));
+    let faults = [
+        Fault::status(401),
+        Fault::status(500),
+        Fault::Close,
+        Fault::Cut,
+        Fault::Garbage,
+    ];
+    for (index, fault) in faults.into_iter().enumerate() {
+        server.fail("telegram.sendMessage", fault, 1);
+        let error = bot
+            .send(Message::markdown("42", "x").with_key(index.to_string()))
+            .await
+            .expect_err("failed");
+        shown.push(format!(
+            "{error} {error:?} {}",
+            serde_json::to_string(&error.to_data()).expect("JSON")
+        ));
+        shown.push(format!("{:?}", error.receipt()));
+    }
+    let delivery = bot
+        .send(Message::markdown("42", "x").with_key("good"))
+        .await
+        .expect("sent");
+    shown.push(serde_json::to_string(&delivery).expect("JSON"));
+    for event in host.outbox().undelivered(10).await.expect("a list") {
+        shown.push(format!("{event:?}"));
+    }
+    // Nobody listens there: the client's own errors name the URL.
+    let (token, secret) = (server.token().to_owned(), server.webhook_secret());
+    let config = TelegramConfig::new(Secret::new(token.clone())).with_base_url(server.base_url());
+    drop(server);
+    // A host of its own: on a connection that was used before, silence would be unknown.
+    let orphan = Telegram::new(&self::host(), config.clone()).expect("a bot");
+    let error = orphan
+        .send(Message::markdown("42", "x"))
+        .await
+        .expect_err("failed");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    shown.push(format!(
+        "{config:?} {error} {error:?} {:?} {:?}",
+        error.to_data(),
+        error.receipt()
+    ));
+    let letters = token.split_once(':').expect("two halves").1;
+    for text in shown {
+        assert!(!text.contains(letters) && !text.contains(&secret), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn conversations_keep_their_order_and_do_not_wait_for_each_other() {
+    let (server, bot, host) = bot();
+    for n in 0..3 {
+        for chat in [1, 2] {
+            let call = server.say(chat, &format!("{chat}-{n}"));
+            bot.receive_pairs(call.header_pairs(), &call.body)
+                .await
+                .expect("a reply");
+        }
+    }
+    let first = host.inbox().claim().await.expect("a claim").expect("work");
+    let second = host.inbox().claim().await.expect("a claim").expect("work");
+    assert!(
+        host.inbox().claim().await.expect("a claim").is_none(),
+        "both lanes are being worked on"
+    );
+    assert_eq!(
+        (&first.event().data["text"], &second.event().data["text"]),
+        (&json!("1-0"), &json!("2-0"))
+    );
+    first.done().await.expect("done");
+    let third = host.inbox().claim().await.expect("a claim").expect("work");
+    assert_eq!(third.event().data["text"], "1-1");
 }

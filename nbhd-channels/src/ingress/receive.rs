@@ -15,7 +15,7 @@ const STORE_RETRY_SECONDS: u32 = 5;
 
 /// What the work of one call came to.
 enum Taken {
-    Handshake(Reply),
+    Handshake(Box<Reply>),
     Events(Vec<Accepted>),
 }
 
@@ -28,7 +28,7 @@ pub async fn receive(channel: &dyn Channel, call: Webhook) -> Result<Reply> {
     match operation.run(take(channel, &call)).await {
         Ok((Taken::Handshake(reply), receipt)) => Ok(Reply {
             receipt: Some(receipt),
-            ..reply
+            ..*reply
         }),
         Ok((Taken::Events(accepted), receipt)) => Ok(Reply {
             accepted,
@@ -49,7 +49,7 @@ async fn take(channel: &dyn Channel, call: &Webhook) -> Result<Taken> {
     }
     let body = channel.verify(call)?;
     if let Some(reply) = channel.handshake(&body)? {
-        return Ok(Taken::Handshake(reply));
+        return Ok(Taken::Handshake(Box::new(reply)));
     }
     let mut accepted = Vec::new();
     for event in channel.parse(&body)? {

@@ -123,3 +123,123 @@ impl Classify for BotRefusals {
         Some(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, StatusCode};
+    use nbhd_core::http::{Authorization, Url};
+    use nbhd_core::transport::{Classify, Refusal};
+    use nbhd_core::{Code, Error, Outcome};
+    use serde_json::json;
+
+    use super::BotRefusals;
+    use crate::telegram::outbound::request;
+
+    fn classify(status: u16, body: &serde_json::Value) -> Option<Error> {
+        let base: Url = "http://127.0.0.1/".parse().expect("a URL");
+        let request =
+            request(&base, "sendMessage", "telegram.sendMessage", Authorization::None).expect("a request");
+        let (headers, now) = (HeaderMap::new(), "2026-11-21T08:00:00Z".parse().expect("a time"));
+        let status = StatusCode::from_u16(status).expect("a status");
+        BotRefusals.classify(
+            &request,
+            Refusal::new(status, &headers, body.to_string().as_bytes(), now),
+        )
+    }
+
+    #[test]
+    fn codes_and_parameters_speak_before_the_description() {
+        let table = [
+            (
+                400,
+                "Bad Request: chat not found",
+                json!(null),
+                Code::NotFound,
+                Some("chat_not_found"),
+            ),
+            (
+                403,
+                "Forbidden: bot was blocked by the user",
+                json!(null),
+                Code::PermissionDenied,
+                Some("bot_blocked"),
+            ),
+            (
+                403,
+                "Forbidden: bot was kicked from the group chat",
+                json!(null),
+                Code::PermissionDenied,
+                Some("bot_kicked"),
+            ),
+            (
+                400,
+                "Bad Request: message is too long",
+                json!(null),
+                Code::InvalidInput,
+                Some("message_too_long"),
+            ),
+            (
+                400,
+                "Bad Request: can't parse entities: x",
+                json!(null),
+                Code::InvalidInput,
+                Some("cant_parse_entities"),
+            ),
+            (
+                429,
+                "Too Many Requests: retry after 5",
+                json!({ "retry_after": 5 }),
+                Code::RateLimited,
+                Some("too_many_requests"),
+            ),
+            (
+                400,
+                "anything",
+                json!({ "migrate_to_chat_id": -100 }),
+                Code::InvalidState,
+                Some("chat_migrated"),
+            ),
+            (401, "Unauthorized", json!(null), Code::Unauthenticated, None),
+            (404, "Not Found", json!(null), Code::Unauthenticated, None),
+            (
+                409,
+                "Conflict: terminated by other getUpdates request",
+                json!(null),
+                Code::Conflict,
+                None,
+            ),
+            // Text that merely contains a known reason is none: people write messages too.
+            (
+                400,
+                "Bad Request: no chat not found",
+                json!(null),
+                Code::InvalidInput,
+                None,
+            ),
+        ];
+        for (status, description, parameters, code, reason) in table {
+            let body = json!({ "ok": false, "error_code": status, "description": description, "parameters": parameters });
+            let error = classify(status, &body).expect(description);
+            assert_eq!(
+                (error.code(), error.provider_reason()),
+                (code, reason),
+                "{description}"
+            );
+            assert_eq!(error.outcome(), Outcome::Refused, "{description}");
+        }
+        let migrated = classify(
+            400,
+            &json!({ "ok": false, "parameters": { "migrate_to_chat_id": -1_001_234 } }),
+        )
+        .expect("an error");
+        assert_eq!(
+            migrated.details(),
+            Some(&json!({ "migrate_to_chat_id": "-1001234" }))
+        );
+        let throttled =
+            classify(429, &json!({ "ok": false, "parameters": { "retry_after": 35 } })).expect("an error");
+        assert_eq!(throttled.retry_after().map(|wait| wait.as_secs()), Some(35));
+        // What the API did not say itself is left to the status.
+        assert!(classify(502, &json!("<html>")).is_none());
+    }
+}

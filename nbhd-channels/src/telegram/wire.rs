@@ -1,5 +1,7 @@
 //! The Bot API's own words, as far as they are needed here. Unknown fields are left aside: the API grows every month.
 
+#![expect(clippy::struct_field_names, reason = "the names are the Bot API's own")]
+
 use serde::{Deserialize, Serialize};
 
 use super::render::Entity;

@@ -247,7 +247,8 @@ impl Builder {
         let mut marker = indent(depth);
         match self.lists.last_mut() {
             Some(Some(number)) => {
-                marker.push_str(&format!("{number}. "));
+                marker.push_str(&number.to_string());
+                marker.push_str(". ");
                 *number = number.saturating_add(1);
             }
             _ => marker.push_str("• "),
@@ -329,13 +330,10 @@ impl Builder {
             return;
         }
         // Styles within their own kind (`None`) only raised the count; the outermost one sets it back.
-        match self.open.pop() {
-            Some(Some(index)) => {
-                let end = self.text.content.len();
-                self.text.spans[index].end = end;
-                self.depth[kind(&self.text.spans[index].style)] = 0;
-            }
-            Some(None) | None => {}
+        if let Some(Some(index)) = self.open.pop() {
+            let end = self.text.content.len();
+            self.text.spans[index].end = end;
+            self.depth[kind(&self.text.spans[index].style)] = 0;
         }
     }
 

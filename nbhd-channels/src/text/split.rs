@@ -430,9 +430,12 @@ mod tests {
         assert!(contents(" \n\n \u{200b} ", 20).is_empty());
     }
 
+    /// Hostile text of about so many bytes.
+    type Shape = fn(usize) -> String;
+
     #[test]
     fn work_is_linear_on_hostile_text() {
-        let shapes: [(&str, fn(usize) -> String); 7] = [
+        let shapes: [(&str, Shape); 7] = [
             ("one word", |n| "x".repeat(n)),
             ("one cluster", |n| format!("a{}", "\u{301}".repeat(n))),
             ("links", |n| "[aaaaaaaaaaaaaaaa](https://e.org) ".repeat(n / 34)),
