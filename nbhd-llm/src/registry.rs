@@ -150,12 +150,10 @@ pub fn provider(name: &str, config: &ProviderConfig) -> Result<Arc<dyn Provider>
             format!("the `base_url` of provider {name:?} must be https: a key would be readable on the way"),
         ));
     }
-    Ok(Arc::new(openai::OpenAi::new(
-        name,
-        row,
-        &base,
-        config.api_key.as_ref().map(KeySource::source),
-    )))
+    let key = config.api_key.as_ref().map(KeySource::source);
+    Ok(Arc::new(
+        openai::OpenAi::new(name, row, &base, key).with_remote(config.allow_remote),
+    ))
 }
 
 fn address(name: &str, text: &str) -> Result<Url> {

@@ -285,6 +285,15 @@ fn what_a_provider_cannot_do_is_refused_before_it_costs() {
         Code::Unsupported
     );
     assert_eq!(refused("openai", &Chat::new([])), Code::InvalidInput);
+    let hello = Chat::user("Hello");
+    for (name, model, code) in [
+        ("ollama", "gpt-oss:120b-cloud", Code::AddressDenied),
+        ("ollama", "glm-4.6:cloud", Code::AddressDenied),
+        ("openrouter", "openai/gpt-4o:online", Code::Unsupported),
+    ] {
+        let error = of(name).request(&hello, model, &options).unwrap_err();
+        assert_eq!(error.code(), code, "{model}");
+    }
     assert_eq!(
         refused(
             "openai",

@@ -17,6 +17,7 @@ use super::{Message, Tool, ToolChoice};
 pub struct Chat {
     /// The conversation. A bare text stands for one message of the user.
     #[serde(deserialize_with = "text_or_messages")]
+    #[schemars(with = "TextOrMessages")]
     pub messages: Vec<Message>,
     /// What it is for: names the chain, caps, scopes and timeouts in the router's configuration. `general` unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -248,6 +249,17 @@ impl ReasoningEffort {
     }
 }
 
+/// What may stand for the conversation, for the schema alone.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes what may be given")]
+enum TextOrMessages {
+    /// One message of the user.
+    Text(String),
+    /// The conversation.
+    Messages(Vec<Message>),
+}
+
 fn text_or_messages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Message>, D::Error> {
     struct Either;
     impl<'de> Visitor<'de> for Either {
@@ -279,6 +291,16 @@ mod tests {
             serde_json::from_value::<Chat>(serde_json::to_value(&chat).unwrap()).unwrap(),
             chat
         );
+    }
+
+    #[test]
+    fn the_schema_takes_a_text_too() {
+        let schema = serde_json::to_value(schemars::schema_for!(Chat)).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        assert!(validator.is_valid(&json!({"messages": "hello"})));
+        assert!(validator.is_valid(&json!({"messages": [{"role": "user", "content": "hello"}]})));
+        assert!(!validator.is_valid(&json!({"messages": 1})));
+        assert!(!validator.is_valid(&json!({"messages": "hello", "n": 3})));
     }
 
     #[test]

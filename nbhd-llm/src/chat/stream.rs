@@ -67,6 +67,10 @@ mod tests {
         let event = StreamEvent::ToolCall { index: 0, call };
         let value = serde_json::to_value(&event).unwrap();
         assert_eq!(
+            serde_json::from_value::<StreamEvent>(value.clone()).unwrap(),
+            event
+        );
+        assert_eq!(
             value,
             json!({"type": "tool_call", "index": 0, "id": "1", "name": "weather", "arguments": {"city": "Rome"}})
         );

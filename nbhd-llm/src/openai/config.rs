@@ -23,6 +23,7 @@ pub struct OpenAi {
     chat: Url,
     models: Url,
     key: Option<SecretSource>,
+    remote: bool,
 }
 
 impl OpenAi {
@@ -34,7 +35,36 @@ impl OpenAi {
             chat: below(base, &["chat", "completions"]),
             models: below(base, &["models"]),
             key,
+            remote: !row.local,
         }
+    }
+
+    /// Lets a provider that is local by nature run models elsewhere.
+    pub fn with_remote(mut self, allow: bool) -> Self {
+        self.remote |= allow;
+        self
+    }
+
+    /// Models that a local server only passes on, and suffixes that buy more than tokens, are not asked by accident.
+    fn is_allowed(&self, model: &str) -> Result<()> {
+        if !self.remote && (model.ends_with("-cloud") || model.ends_with(":cloud")) {
+            return Err(Error::new(
+                Code::AddressDenied,
+                format!(
+                    "{} runs {model:?} elsewhere; `allow_remote = true` allows that",
+                    self.name
+                ),
+            )
+            .with_provider(&self.name));
+        }
+        if self.row.max_price && model.ends_with(":online") {
+            return Err(Error::new(
+                Code::Unsupported,
+                format!("{model:?} searches at a price of its own, which no budget here can bound"),
+            )
+            .with_provider(&self.name));
+        }
+        Ok(())
     }
 
     fn authorization(&self, options: &RequestOptions) -> Result<Authorization> {
@@ -61,6 +91,7 @@ impl Provider for OpenAi {
     }
 
     fn request(&self, chat: &Chat, model: &str, options: &RequestOptions) -> Result<Request> {
+        self.is_allowed(model)?;
         let prepared = Prepared::new(self.row, chat);
         let body = convert::request(&self.name, self.row, chat, model, options, &prepared)?;
         let accept = if options.stream {

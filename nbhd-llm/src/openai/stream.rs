@@ -102,3 +102,90 @@ impl StreamDecoder for Decoder {
         self.state.gather.usage()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Decoder;
+    use crate::openai::row;
+    use crate::provider::{ProviderEvent, StreamDecoder};
+    use nbhd_core::{Code, Outcome};
+    use proptest::prelude::*;
+
+    fn decoder() -> Decoder {
+        Decoder::new("openai", row("openai").unwrap())
+    }
+
+    #[test]
+    fn an_error_within_the_stream_is_raised_after_what_came_before() {
+        let mut decoder = decoder();
+        let mut events = Vec::new();
+        let body = b"data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n\
+            data: {\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1},\"error\":{\"code\":\"server_error\",\"message\":\"m\"}}\n\n\
+            data: {\"choices\":[{\"delta\":{\"content\":\"lo\"}}]}\n\n";
+        let error = decoder.feed(body, &mut events).unwrap_err();
+        assert_eq!(
+            (error.code(), error.outcome()),
+            (Code::ProviderUnavailable, Outcome::Unknown)
+        );
+        assert_eq!(
+            events,
+            [ProviderEvent::Started, ProviderEvent::Text("Hel".to_owned())]
+        );
+        assert_eq!(decoder.usage().unwrap().tokens(), 4);
+        assert!(decoder.feed(b"data: [DONE]\n\n", &mut events).is_err());
+        assert!(decoder.finish(&mut events).is_err());
+    }
+
+    #[test]
+    fn nothing_after_the_end_counts() {
+        let mut decoder = decoder();
+        let mut events = Vec::new();
+        decoder
+            .feed(b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE] \n\n", &mut events)
+            .unwrap();
+        assert!(decoder.ended());
+        decoder
+            .feed(
+                b"data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n\n",
+                &mut events,
+            )
+            .unwrap();
+        assert_eq!(decoder.finish(&mut events).unwrap().text, "a");
+    }
+
+    /// Something that looks like a chunk, with any value in any place.
+    fn chunk() -> impl Strategy<Value = String> {
+        let value = prop_oneof![
+            Just("null".to_owned()),
+            Just("[]".to_owned()),
+            Just("{}".to_owned()),
+            Just("-1".to_owned()),
+            Just("1.5".to_owned()),
+            Just("true".to_owned()),
+            "\"[a{}\\[\\]]{0,4}\"",
+        ];
+        prop::collection::vec(value, 9).prop_map(|v| {
+            format!(
+                "{{\"id\":{},\"usage\":{{\"prompt_tokens\":{},\"completion_tokens\":{}}},\"choices\":[{{\"index\":0,\"delta\":\
+                 {{\"content\":{},\"reasoning\":{},\"tool_calls\":[{{\"id\":{},\"function\":{{\"name\":{},\"arguments\":{}}}}}]}},\
+                 \"finish_reason\":{}}}]}}",
+                v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), chunks in prop::collection::vec(chunk(), 0..6)) {
+            let mut events = Vec::new();
+            let mut decoder = decoder();
+            let _ = decoder.feed(&bytes, &mut events);
+            let _ = decoder.finish(&mut events);
+            let mut decoder = super::tests::decoder();
+            for chunk in &chunks {
+                let _ = decoder.feed(format!("data: {chunk}\n\n").as_bytes(), &mut events);
+            }
+            let _ = decoder.finish(&mut events);
+        }
+    }
+}
