@@ -163,3 +163,19 @@ fn to_value_within(value: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Stri
         .map_or_else(|_| "a value".to_owned(), |name| name.to_string());
     Err(format!("{kind} is not plain data"))
 }
+
+/// The keyword arguments of a call as its input type; none at all is its default.
+pub(crate) fn options<T: DeserializeOwned>(
+    py: Python<'_>,
+    what: &str,
+    given: Option<&Bound<'_, PyDict>>,
+) -> PyResult<T> {
+    let empty = PyDict::new(py);
+    let given = given.unwrap_or(&empty);
+    // `None` means: not given.
+    let kept = PyDict::new(py);
+    for (name, value) in given.iter().filter(|(_, value)| !value.is_none()) {
+        kept.set_item(name, value)?;
+    }
+    input(py, what, kept.as_any())
+}

@@ -1,29 +1,107 @@
-//! `Host` and what hangs on it.
+//! `Host`, `Secret`, the inbox and its work.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use nbhd_core::inbox::{NewEvent, Work as CoreWork};
+use nbhd_core::outbox::NewIntent;
+use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secret::SecretSource;
+use nbhd_core::vault::Vault;
+use nbhd_core::{Code, Error};
+use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 
+use crate::bridge::future;
+use crate::convert::{Data, ToPython, input};
 use crate::error::raise;
+use crate::runtime::block;
+
+/// How often a waiting worker looks for new work, in seconds: quick for a person, light for a store.
+const POLL: Duration = Duration::from_millis(250);
 
 /// Adds the classes of this file to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Host>()?;
-    module.add_class::<Secret>()
+    module.add_class::<Secret>()?;
+    module.add_class::<Inbox>()?;
+    module.add_class::<WorkLoop>()?;
+    module.add_class::<Work>()
 }
 
 /// What the program around us provides: store, secrets, clock, receipt sink, transport.
 ///
 /// `Host("sqlite:nbhd.db")`, `Host("memory:")`. It opens nothing until the first call.
+///
+/// `vault_key` is the key that seals secrets at rest; without it the chain of the vault is asked. `clock` is a
+/// `testkit.Clock`, for tests.
 #[pyclass(frozen, module = "nbhd")]
-pub(crate) struct Host(pub(crate) nbhd_core::Host);
+pub(crate) struct Host {
+    pub(crate) inner: nbhd_core::Host,
+    receipts: Arc<MemoryReceipts>,
+}
 
 #[pymethods]
 impl Host {
     #[new]
-    fn new(py: Python<'_>, address: &str) -> PyResult<Self> {
-        nbhd_core::Host::new(address)
-            .map(Self)
-            .map_err(|error| raise(py, error))
+    #[pyo3(signature = (address, *, vault_key = None, clock = None))]
+    fn new(
+        py: Python<'_>,
+        address: &str,
+        vault_key: Option<PyRef<'_, Secret>>,
+        clock: Option<PyRef<'_, crate::testkit::Clock>>,
+    ) -> PyResult<Self> {
+        let receipts = Arc::new(MemoryReceipts::default());
+        let clock: Option<Arc<dyn nbhd_core::Clock>> =
+            clock.map(|clock| clock.inner() as Arc<dyn nbhd_core::Clock>);
+        let store = nbhd_core::store::open_with(address, clock.clone()).map_err(|error| raise(py, error))?;
+        let mut builder = nbhd_core::Host::builder(store).with_receipts(receipts.clone());
+        if let Some(clock) = clock {
+            builder = builder.with_clock(clock);
+        }
+        if let Some(key) = vault_key {
+            let vault = Vault::with_source(key.0.clone());
+            builder = builder.with_vault(vault);
+        }
+        Ok(Self {
+            inner: builder.build(),
+            receipts,
+        })
+    }
+
+    /// Durable work: what was accepted and is not handled yet.
+    #[getter]
+    fn inbox(&self) -> Inbox {
+        Inbox(nbhd_core::inbox::Inbox::new(&self.inner))
+    }
+
+    /// The receipts of the last 1,000 calls, oldest first.
+    fn receipts(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Data(self.receipts.all()).to_python(py)
+    }
+
+    /// Finishes what runs and closes the store. The next call opens it again.
+    fn close(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let host = self.inner.clone();
+        block(py, async move { host.store().close().await })
+    }
+
+    /// Awaitable twin of `close`.
+    fn aclose<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let host = self.inner.clone();
+        future(py, async move { host.store().close().await })
+    }
+
+    /// Creates the store where that is a step of its own. SQLite and memory make themselves.
+    fn create_store(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let host = self.inner.clone();
+        block(py, async move { host.store().create().await })
+    }
+
+    /// Awaitable twin of `create_store`.
+    fn acreate_store<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let host = self.inner.clone();
+        future(py, async move { host.store().create().await })
     }
 
     fn __repr__(&self) -> &'static str {
@@ -31,7 +109,7 @@ impl Host {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(pyo3::exceptions::PyTypeError::new_err(
+        Err(PyTypeError::new_err(
             "a Host is a handle, not data: pass its address and make a new one on the other side",
         ))
     }
@@ -67,8 +145,353 @@ impl Secret {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(pyo3::exceptions::PyTypeError::new_err(
+        Err(PyTypeError::new_err(
             "a Secret is never pickled: pass the name of its source and read it on the other side",
         ))
+    }
+}
+
+/// A secret, given as a `Secret` or as its text.
+#[derive(FromPyObject)]
+pub(crate) enum SecretArgument<'py> {
+    Secret(PyRef<'py, Secret>),
+    Text(String),
+}
+
+impl From<SecretArgument<'_>> for SecretSource {
+    fn from(argument: SecretArgument<'_>) -> Self {
+        match argument {
+            SecretArgument::Secret(secret) => secret.0.clone(),
+            SecretArgument::Text(text) => nbhd_core::Secret::new(text).into(),
+        }
+    }
+}
+
+/// Durable work: accepted once, handled in order within a lane, tried again, never lost.
+#[pyclass(frozen, module = "nbhd")]
+pub(crate) struct Inbox(nbhd_core::inbox::Inbox);
+
+#[pymethods]
+impl Inbox {
+    /// Claims all dedupe keys of `event` and stores it, in one step; only then may the host acknowledge.
+    ///
+    /// `event`: `{provider, instance, dedupe: [key, …], lane, data: {…}}`. Returns `{id, duplicate}`.
+    fn accept(&self, py: Python<'_>, event: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let event: NewEvent = input(py, "event", event)?;
+        let inbox = self.0.clone();
+        block(py, async move { inbox.accept(event).await.map(Data) })
+    }
+
+    /// Awaitable twin of `accept`.
+    fn aaccept<'py>(&self, py: Python<'py>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let event: NewEvent = input(py, "event", event)?;
+        let inbox = self.0.clone();
+        future(py, async move { inbox.accept(event).await.map(Data) })
+    }
+
+    /// The next event that is ready, leased by its lane; `None` when there is none.
+    fn claim(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let inbox = self.0.clone();
+        block(py, async move { Ok(inbox.claim().await?.map(Work::new)) })
+    }
+
+    /// Awaitable twin of `claim`.
+    fn aclaim<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let inbox = self.0.clone();
+        future(py, async move { Ok(inbox.claim().await?.map(Work::new)) })
+    }
+
+    /// Work as it comes, for `for` and `async for`. With `wait=False` it ends when nothing is ready.
+    #[pyo3(signature = (*, wait = true))]
+    fn work(&self, wait: bool) -> WorkLoop {
+        WorkLoop {
+            inbox: self.0.clone(),
+            wait,
+        }
+    }
+
+    /// How many events are accepted and not handled.
+    fn pending(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let inbox = self.0.clone();
+        block(py, async move { inbox.pending().await.map(Data) })
+    }
+
+    /// Awaitable twin of `pending`.
+    fn apending<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let inbox = self.0.clone();
+        future(py, async move { inbox.pending().await.map(Data) })
+    }
+
+    /// The events that were given up, newest last, at most `limit`.
+    #[pyo3(signature = (limit = 100))]
+    fn dead_letters(&self, py: Python<'_>, limit: usize) -> PyResult<Py<PyAny>> {
+        let inbox = self.0.clone();
+        block(py, async move { inbox.dead_letters(limit).await.map(Data) })
+    }
+
+    /// Awaitable twin of `dead_letters`.
+    #[pyo3(signature = (limit = 100))]
+    fn adead_letters<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyAny>> {
+        let inbox = self.0.clone();
+        future(py, async move { inbox.dead_letters(limit).await.map(Data) })
+    }
+}
+
+/// Work as it comes.
+#[pyclass(frozen, module = "nbhd")]
+pub(crate) struct WorkLoop {
+    inbox: nbhd_core::inbox::Inbox,
+    wait: bool,
+}
+
+impl WorkLoop {
+    async fn next(inbox: nbhd_core::inbox::Inbox, wait: bool) -> Result<Option<Work>, Error> {
+        if wait {
+            return inbox.next(POLL).await.map(Work::new).map(Some);
+        }
+        Ok(inbox.claim().await?.map(Work::new))
+    }
+}
+
+#[pymethods]
+impl WorkLoop {
+    fn __iter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let work = block(py, Self::next(self.inbox.clone(), self.wait))?;
+        if work.is_none(py) {
+            Err(PyStopIteration::new_err(()))
+        } else {
+            Ok(work)
+        }
+    }
+
+    fn __aiter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (inbox, wait) = (self.inbox.clone(), self.wait);
+        future(py, async move { Self::next(inbox, wait).await.map(OrStop) })
+    }
+}
+
+/// A value, or the end of an async iteration.
+pub(crate) struct OrStop<T>(pub(crate) Option<T>);
+
+impl<T: ToPython> ToPython for OrStop<T> {
+    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.0.map_or_else(
+            || Err(PyStopAsyncIteration::new_err(())),
+            |value| value.to_python(py),
+        )
+    }
+}
+
+/// One event in a worker's hands, as a context manager: done when the block ends, tried again when it raises.
+///
+/// The block is given the event. An exception is told to the inbox and to the logger `nbhd.inbox`, and goes no
+/// further, so that a worker's loop goes on; `KeyboardInterrupt` and `SystemExit` do go on, and the lease ends by
+/// itself. The lease is prolonged while the block runs.
+#[pyclass(frozen, module = "nbhd")]
+pub(crate) struct Work {
+    inner: Arc<CoreWork>,
+    keeping: std::sync::Mutex<Option<tokio::task::AbortHandle>>,
+}
+
+impl Work {
+    fn new(work: CoreWork) -> Self {
+        Self {
+            inner: Arc::new(work),
+            keeping: std::sync::Mutex::default(),
+        }
+    }
+
+    fn keep(&self, py: Python<'_>) -> PyResult<()> {
+        let work = Arc::clone(&self.inner);
+        let task = crate::runtime::engine(py)?
+            .runtime()
+            .spawn(async move { work.keep().await });
+        if let Some(before) = self.swap(Some(task.abort_handle())) {
+            before.abort();
+        }
+        Ok(())
+    }
+
+    fn let_go(&self) {
+        if let Some(task) = self.swap(None) {
+            task.abort();
+        }
+    }
+
+    fn swap(&self, task: Option<tokio::task::AbortHandle>) -> Option<tokio::task::AbortHandle> {
+        std::mem::replace(
+            &mut self
+                .keeping
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+            task,
+        )
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+impl ToPython for Work {
+    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(Py::new(py, self)?.into_any())
+    }
+}
+
+#[pymethods]
+impl Work {
+    /// The event.
+    #[getter]
+    fn event(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Data(self.inner.event()).to_python(py)
+    }
+
+    /// The event is handled: it is removed and its lane goes on.
+    fn done(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let work = Arc::clone(&self.inner);
+        self.let_go();
+        block(py, async move { work.done().await })
+    }
+
+    /// Awaitable twin of `done`.
+    fn adone<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let work = Arc::clone(&self.inner);
+        self.let_go();
+        future(py, async move { work.done().await })
+    }
+
+    /// The event is handled and `sends` are to be sent: stored in one step.
+    ///
+    /// Each of `sends` is what a channel's `plan` returned.
+    #[pyo3(signature = (sends))]
+    fn commit(&self, py: Python<'_>, sends: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let sends: Vec<NewIntent> = input(py, "sends", sends)?;
+        let work = Arc::clone(&self.inner);
+        self.let_go();
+        block(py, async move { work.commit(sends).await })
+    }
+
+    /// Awaitable twin of `commit`.
+    #[pyo3(signature = (sends))]
+    fn acommit<'py>(&self, py: Python<'py>, sends: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let sends: Vec<NewIntent> = input(py, "sends", sends)?;
+        let work = Arc::clone(&self.inner);
+        self.let_go();
+        future(py, async move { work.commit(sends).await })
+    }
+
+    /// The event was not handled: it is tried again after a back-off, or becomes a dead letter. `reason` is redacted.
+    fn fail(&self, py: Python<'_>, reason: String) -> PyResult<Py<PyAny>> {
+        let work = Arc::clone(&self.inner);
+        self.let_go();
+        block(
+            py,
+            async move { work.fail(&Error::new(Code::Internal, reason)).await },
+        )
+    }
+
+    /// Awaitable twin of `fail`.
+    fn afail<'py>(&self, py: Python<'py>, reason: String) -> PyResult<Bound<'py, PyAny>> {
+        let work = Arc::clone(&self.inner);
+        self.let_go();
+        future(
+            py,
+            async move { work.fail(&Error::new(Code::Internal, reason)).await },
+        )
+    }
+
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.keep(py)?;
+        self.event(py)
+    }
+
+    #[pyo3(signature = (kind, error, traceback))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        self.let_go();
+        let work = Arc::clone(&self.inner);
+        match Ending::of(py, kind, error, traceback)? {
+            Ending::Done => block(py, async move { work.done().await }).map(|_| false),
+            Ending::Failed(error) => block(py, async move { work.fail(&error).await }).map(|_| true),
+            Ending::Interrupted => Ok(false),
+        }
+    }
+
+    fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.keep(py)?;
+        let event = self.inner.event().clone();
+        future(py, async move { Ok(Data(event)) })
+    }
+
+    #[pyo3(signature = (kind, error, traceback))]
+    fn __aexit__<'py>(
+        &self,
+        py: Python<'py>,
+        kind: &Bound<'py, PyAny>,
+        error: &Bound<'py, PyAny>,
+        traceback: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.let_go();
+        let work = Arc::clone(&self.inner);
+        let ending = Ending::of(py, kind, error, traceback)?;
+        future(py, async move {
+            match ending {
+                Ending::Done => work.done().await.map(|()| Data(false)),
+                Ending::Failed(error) => work.fail(&error).await.map(|()| Data(true)),
+                Ending::Interrupted => Ok(Data(false)),
+            }
+        })
+    }
+}
+
+/// How the block of a `with` ended.
+enum Ending {
+    Done,
+    Failed(Error),
+    Interrupted,
+}
+
+impl Ending {
+    fn of(
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        if kind.is_none() {
+            return Ok(Self::Done);
+        }
+        if !error.is_instance_of::<pyo3::exceptions::PyException>() {
+            return Ok(Self::Interrupted);
+        }
+        let logger = py.import("logging")?.call_method1("getLogger", ("nbhd.inbox",))?;
+        let options = pyo3::types::PyDict::new(py);
+        options.set_item("exc_info", (kind, error, traceback))?;
+        logger.call_method("warning", ("work failed and is tried again",), Some(&options))?;
+        let code = error
+            .getattr("code")
+            .and_then(|code| code.extract::<String>())
+            .ok();
+        let code = code
+            .and_then(|name| Code::from_name(&name))
+            .unwrap_or(Code::Internal);
+        let name = kind.getattr("__name__")?.extract::<String>()?;
+        Ok(Self::Failed(Error::new(code, format!("{name}: {error}"))))
     }
 }

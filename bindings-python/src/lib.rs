@@ -6,10 +6,13 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod bridge;
+mod channels;
 mod convert;
 mod core;
 mod error;
+mod google;
 mod runtime;
+mod testkit;
 
 use pyo3::prelude::*;
 
@@ -17,5 +20,8 @@ use pyo3::prelude::*;
 #[pymodule(name = "_native", gil_used = true)]
 fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    core::register(module)
+    core::register(module)?;
+    google::register(module)?;
+    channels::register(module)?;
+    testkit::register(module)
 }

@@ -3,8 +3,35 @@
 Importing does nothing: the first call starts what it needs.
 """
 
-from nbhd._native import Host, Secret, __version__
+from nbhd import errors
+from nbhd._data import Page
+from nbhd._native import (
+    AccessToken,
+    Account,
+    Calendar,
+    Gmail,
+    Google,
+    Host,
+    Inbox,
+    Secret,
+    Telegram,
+    Work,
+    __version__,
+)
 from nbhd.errors import *  # noqa: F403 - generated, with its own __all__
-from nbhd.errors import __all__ as _errors
 
-__all__ = ["Host", "Secret", "__version__", *_errors]
+__all__ = [
+    "AccessToken",
+    "Account",
+    "Calendar",
+    "Gmail",
+    "Google",
+    "Host",
+    "Inbox",
+    "Page",
+    "Secret",
+    "Telegram",
+    "Work",
+    "__version__",
+    *errors.__all__,
+]

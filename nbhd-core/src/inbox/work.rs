@@ -58,6 +58,19 @@ impl Work {
         }
     }
 
+    /// Renews the lease three times a lease until it is lost or the future is dropped: what runs beside long work.
+    ///
+    /// It waits on the machine's time, also where the host's clock is a fake one: that one moves when somebody sleeps,
+    /// and this would move it without end.
+    pub async fn keep(&self) {
+        loop {
+            tokio::time::sleep(self.inbox.lease / 3).await;
+            if self.renew().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// The event is handled: it is removed and its lane goes on. Safe to repeat after an error.
     pub async fn done(&self) -> Result<()> {
         self.commit(Vec::new()).await

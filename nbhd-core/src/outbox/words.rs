@@ -9,7 +9,8 @@ use crate::Result;
 use crate::error::ErrorData;
 
 /// What is to be sent, before it is stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewIntent {
     /// The idempotency key: the same key again resumes or returns, and never sends a part twice.
     pub key: String,

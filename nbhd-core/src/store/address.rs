@@ -3,13 +3,24 @@
 use std::sync::Arc;
 
 use super::{MemoryStore, Store};
-use crate::{Code, Error, Result};
+use crate::{Clock, Code, Error, Result};
 
 /// The store that `address` names: `memory:` or `sqlite:<path>`. Opens nothing yet.
 pub fn open(address: &str) -> Result<Arc<dyn Store>> {
+    open_with(address, None)
+}
+
+/// The same on another clock than the machine's, for tests.
+pub fn open_with(address: &str, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store>> {
     match address.split_once(':') {
-        Some(("memory", "")) => Ok(Arc::new(MemoryStore::new())),
-        Some(("sqlite", path)) => sqlite(path),
+        Some(("memory", "")) => {
+            let store = MemoryStore::new();
+            Ok(Arc::new(match clock {
+                Some(clock) => store.with_clock(clock),
+                None => store,
+            }))
+        }
+        Some(("sqlite", path)) => sqlite(path, clock),
         // The rest may hold a password: it is not repeated.
         Some((scheme @ ("redis" | "rediss" | "postgres" | "postgresql"), _)) => Err(Error::new(
             Code::Unsupported,
@@ -24,17 +35,21 @@ pub fn open(address: &str) -> Result<Arc<dyn Store>> {
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(path: &str) -> Result<Arc<dyn Store>> {
+fn sqlite(path: &str, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store>> {
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path == ":memory:" {
         return Err(Error::new(Code::InvalidConfig, "a SQLite store needs a file")
             .with_user_action("Use `sqlite:<path>`, or `memory:` where nothing is to be kept."));
     }
-    Ok(Arc::new(super::SqliteStore::new(path)?))
+    let store = super::SqliteStore::new(path)?;
+    Ok(Arc::new(match clock {
+        Some(clock) => store.with_clock(clock),
+        None => store,
+    }))
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn sqlite(_path: &str) -> Result<Arc<dyn Store>> {
+fn sqlite(_path: &str, _clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store>> {
     Err(Error::new(
         Code::Unsupported,
         "this build has no SQLite store: it was built without the feature `sqlite`",

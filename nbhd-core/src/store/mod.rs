@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use crate::Result;
 use crate::clock::Timestamp;
 
-pub use address::open;
+pub use address::{open, open_with};
 pub use key::key;
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
