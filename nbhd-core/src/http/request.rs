@@ -90,6 +90,9 @@ pub struct Request {
     pub timeouts: Timeouts,
     /// The largest reply that is read, in bytes.
     pub response_limit: usize,
+    /// Whether an attempt has succeeded only when its whole body is here: a body that breaks off is then repeated like
+    /// any other failure. For replies that are read as one piece, never for streams.
+    pub whole: bool,
     /// What one attempt costs at the provider's rate gate, in its units.
     pub units: u32,
 }
@@ -112,6 +115,7 @@ impl Request {
             repeat,
             timeouts: Timeouts::default(),
             response_limit: RESPONSE_LIMIT,
+            whole: false,
             units: 1,
         }
     }
@@ -186,6 +190,12 @@ impl Request {
     /// Sets the largest reply that is read, in bytes.
     pub fn with_response_limit(mut self, bytes: usize) -> Self {
         self.response_limit = bytes;
+        self
+    }
+
+    /// Counts an attempt as succeeded only when its whole body is here.
+    pub fn with_whole_body(mut self) -> Self {
+        self.whole = true;
         self
     }
 

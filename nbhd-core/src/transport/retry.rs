@@ -139,10 +139,13 @@ impl Transport for Retry {
         let mut attempt = 1;
         loop {
             let error = match self.inner.send(operation, request.clone()).await {
-                Ok(reply) if refusal::is_answer(&request, &reply) => {
-                    self.budget.give();
-                    return Ok(reply);
-                }
+                Ok(reply) if refusal::is_answer(&request, &reply) => match arrived(&request, reply).await {
+                    Ok(reply) => {
+                        self.budget.give();
+                        return Ok(reply);
+                    }
+                    Err(error) => error,
+                },
                 Ok(reply) => {
                     let now = operation.host().clock().now();
                     refusal::into_error(self.classify.as_deref(), &request, reply, now).await
@@ -164,6 +167,16 @@ impl Transport for Retry {
             attempt += 1;
         }
     }
+}
+
+/// The reply, with its whole body where the request asks for that: what breaks off there is a failed attempt.
+async fn arrived(request: &Request, mut reply: Response) -> Result<Response> {
+    if !request.whole {
+        return Ok(reply);
+    }
+    let (status, headers) = (reply.status, std::mem::take(&mut reply.headers));
+    let body = reply.bytes().await?;
+    Ok(Response::whole(status, headers, body))
 }
 
 /// What repetitions a client still has, in fifths.
