@@ -7,20 +7,15 @@
 
 use nbhd_core::http::{HeaderMap, Request, StatusCode, header};
 use nbhd_core::transport::{Classify, Refusal};
-use nbhd_core::{Code, Error, Host, Outcome, Timestamp};
+use nbhd_core::{Code, Error, Outcome, Timestamp};
 
 /// Reads refusals of Google's APIs.
-#[derive(Debug, Clone)]
-pub(crate) struct GoogleErrors(pub(crate) Host);
+#[derive(Debug)]
+pub(crate) struct GoogleErrors;
 
 impl Classify for GoogleErrors {
     fn classify(&self, _request: &Request, refusal: Refusal<'_>) -> Option<Error> {
-        read(
-            refusal.status,
-            refusal.headers,
-            refusal.body,
-            self.0.clock().now(),
-        )
+        read(refusal.status, refusal.headers, refusal.body, refusal.now)
     }
 }
 

@@ -83,7 +83,7 @@ impl Way {
             .with_retry(RetryPolicy::default().with_pauses(PAUSES.0, PAUSES.1))
             .with_permits(Arc::new(gate.clone()))
             .with_authorize(Arc::new(keeper.clone()))
-            .with_classify(Arc::new(GoogleErrors(host.clone())));
+            .with_classify(Arc::new(GoogleErrors));
         Self {
             transport: stack(host, layers),
             gate,
@@ -92,7 +92,7 @@ impl Way {
 
     /// Sends a request; a reply that is no success is an error.
     pub(crate) async fn send(&self, operation: &Operation, request: Request) -> Result<Response> {
-        let sent = self.transport.send(operation, request).await;
+        let sent = self.transport.send(operation, request.with_whole_body()).await;
         if let Err(error) = &sent
             && error.code() == Code::RateLimited
             && error.provider_status() == Some(403)

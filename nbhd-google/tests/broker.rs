@@ -77,7 +77,7 @@ async fn connecting_is_one_refresh_and_keeps_what_google_granted() {
     assert_eq!(stage.refreshes(), 1);
     let record = stage
         .store
-        .get("google:connection:tenant-42")
+        .get("google/connection/tenant-42")
         .await
         .unwrap()
         .unwrap()
@@ -441,13 +441,13 @@ async fn a_credential_goes_nowhere_else_than_where_it_was_sealed_for() {
     // Another account's seal does not open either.
     let record = stage
         .store
-        .get("google:connection:tenant-42")
+        .get("google/connection/tenant-42")
         .await
         .unwrap()
         .unwrap()
         .value;
     let write = nbhd_core::store::Write::Put {
-        key: "google:connection:thief".to_owned(),
+        key: "google/connection/thief".to_owned(),
         value: record,
         ttl: None,
     };

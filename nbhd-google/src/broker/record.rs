@@ -2,7 +2,7 @@
 //! token opens for its account only, and a client that was pointed elsewhere is refused before anything is sent.
 
 use nbhd_core::vault::{Place, Vault};
-use nbhd_core::{Code, Error, Result, Secret, Timestamp};
+use nbhd_core::{Code, Error, Result, Secret, Timestamp, store};
 use serde::{Deserialize, Serialize};
 
 use super::ConnectionState;
@@ -54,12 +54,12 @@ impl Record {
 
     /// The key of an account's record.
     pub(crate) fn key(account: &str) -> String {
-        format!("google:connection:{account}")
+        store::key(["google", "connection", account])
     }
 
     /// The lane whose lease admits one refresh of the account at a time.
     pub(crate) fn lane(account: &str) -> String {
-        format!("google:refresh:{account}")
+        store::key(["google", "refresh", account])
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self> {

@@ -132,7 +132,8 @@ impl<'c> AsyncHttpClient<'c> for TokenHttp {
                     body,
                 )
                 .with_repeat(Repeat::Safe)
-                .with_response_limit(ANSWER_LIMIT);
+                .with_response_limit(ANSWER_LIMIT)
+                .with_whole_body();
             if let Some(accept) = parts.headers.get(header::ACCEPT) {
                 ours = ours.with_header(header::ACCEPT, accept.clone());
             }
