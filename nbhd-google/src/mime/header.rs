@@ -19,19 +19,19 @@ pub(super) fn card<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Mess
             }
             4 if name.eq_ignore_ascii_case("date") && card.date.is_none() => card.date = date(value),
             7 if name.eq_ignore_ascii_case("subject") && card.subject.is_none() => {
-                card.subject = Some(text(value))
+                card.subject = Some(text(value));
             }
             8 if name.eq_ignore_ascii_case("reply-to") && card.reply_to.is_empty() => {
-                card.reply_to = addresses(value)
+                card.reply_to = addresses(value);
             }
             10 if name.eq_ignore_ascii_case("message-id") && card.message_id.is_none() => {
                 card.message_id = ids(value).into_iter().next();
             }
             10 if name.eq_ignore_ascii_case("references") && card.references.is_empty() => {
-                card.references = ids(value)
+                card.references = ids(value);
             }
             11 if name.eq_ignore_ascii_case("in-reply-to") && card.in_reply_to.is_empty() => {
-                card.in_reply_to = ids(value)
+                card.in_reply_to = ids(value);
             }
             16 if name.eq_ignore_ascii_case("list-unsubscribe") && card.list_unsubscribe.is_none() => {
                 card.list_unsubscribe = Some(text(value));

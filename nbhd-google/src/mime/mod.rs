@@ -30,6 +30,8 @@ mod gmail_payload;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod hostile;
 
 #[cfg(feature = "testkit")]
 pub use gmail_payload::to_gmail_payload;

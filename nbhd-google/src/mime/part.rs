@@ -281,7 +281,7 @@ fn join(found: &Found<'_, '_>) -> WholeBody {
             continue;
         }
         if whole.text.is_empty() {
-            whole.text = text.to_owned();
+            text.clone_into(&mut whole.text);
         } else {
             whole.text.push_str("\n\n");
             whole.text.push_str(text);

@@ -150,7 +150,7 @@ pub(super) fn tree<'a>(wire: &'a MessagePart<'_>, depth: usize) -> Part<'a> {
     part
 }
 
-fn lower<'a>(mime_type: &'a str) -> Cow<'a, str> {
+fn lower(mime_type: &str) -> Cow<'_, str> {
     if mime_type.is_empty() {
         Cow::Borrowed("text/plain")
     } else if mime_type.bytes().any(|byte| byte.is_ascii_uppercase()) {

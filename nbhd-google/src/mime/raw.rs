@@ -36,7 +36,9 @@ pub fn from_raw_with(bytes: &[u8], options: BodyOptions) -> Result<ParsedMessage
 
 /// The decoded bytes of one part of a raw message, by the id that its [`Attachment`](super::Attachment) carries.
 pub fn part_bytes(raw: &[u8], part_id: &str) -> Option<Vec<u8>> {
-    with_parsed(raw, |message| find(message, 0, "", part_id, 0)).ok()?
+    with_parsed(raw, |message| find(message, 0, "", part_id, 0))
+        .ok()
+        .flatten()
 }
 
 /// Parses and hands the message on; parses a second time where a part states two types.
@@ -127,7 +129,7 @@ pub(super) fn card(message: &Message<'_>, part: usize) -> MessageHeader {
             HeaderName::Cc => card.cc.extend(addresses_of(&field.value)),
             HeaderName::ReplyTo if card.reply_to.is_empty() => card.reply_to = addresses_of(&field.value),
             HeaderName::Date if card.date.is_none() => {
-                card.date = field.value.as_datetime().and_then(header::iso_date)
+                card.date = field.value.as_datetime().and_then(header::iso_date);
             }
             HeaderName::MessageId if card.message_id.is_none() => {
                 card.message_id = ids_of(&field.value).into_iter().next();
