@@ -77,9 +77,15 @@ async fn requests_are_what_the_api_describes() {
         .with_reply_to("5")
         .with_silent(true);
     assert_eq!(bot.send(message).await.expect("sent").parts.len(), 2);
+    bot.edit("1", Message::markdown("-1001234567890", "**b** `c`"))
+        .await
+        .expect("edited");
+    bot.typing("telegram:123456:-1001234567890:7")
+        .await
+        .expect("typing");
     let mut checked = 0;
     let calls = server.server().log().calls();
-    assert_eq!(calls.len(), 3);
+    assert_eq!(calls.len(), 5);
     for call in calls {
         assert_eq!(call.method, "POST");
         let name = call.path.rsplit('/').next().expect("a method");
@@ -92,6 +98,6 @@ async fn requests_are_what_the_api_describes() {
             api.check(name, &method["fields"], &call.json(), &mut checked);
         }
     }
-    println!("{checked} fields of 3 requests are as described");
+    println!("{checked} fields of 5 requests are as described");
     assert!(checked >= 40, "{checked}");
 }

@@ -8,10 +8,10 @@ use http::HeaderMap;
 use nbhd_core::http::{Authorization, Repeat, Url};
 use nbhd_core::outbox::NewIntent;
 use nbhd_core::transport::{Layers, Transport, stack};
-use nbhd_core::{Code, Error, Host, Operation, Result, Secret};
+use nbhd_core::{Code, Error, Host, Operation, Receipt, Result, Secret};
 use serde_json::Value;
 
-use super::refusal::BotRefusals;
+use super::refusal::{BotRefusals, NOT_MODIFIED};
 use super::wire::{SECRET_HEADER, User};
 use super::{TelegramConfig, inbound, outbound, render};
 use crate::channel::{
@@ -80,6 +80,56 @@ impl Telegram {
     /// Sends what is missing of a message that was stored under `key`; `not_found` when there is none.
     pub async fn resume(&self, key: &str) -> Result<Delivery> {
         resume(self, key).await
+    }
+
+    /// Gives a message that the bot sent a new text, which must fit into one part. What it says already is done.
+    pub async fn edit(&self, message_id: &str, message: Message) -> Result<Receipt> {
+        let operation = Operation::begin(&self.0.host, "telegram.edit").with_provider(CHANNEL);
+        let inside = operation.clone();
+        let ((), receipt) = operation
+            .run(async move {
+                let (_, account) = self.token()?;
+                let conversation = outbound::target(CHANNEL, account, &message.conversation)?;
+                let edit = outbound::edit(&conversation, message_id, &message)?;
+                let request = self
+                    .request("editMessageText", "telegram.editMessageText")?
+                    .with_json(&edit)?;
+                // The same text twice is the same text.
+                let reply = self
+                    .0
+                    .transport
+                    .send(&inside, request.with_repeat(Repeat::Safe))
+                    .await;
+                match reply {
+                    Ok(reply) => outbound::answer::<serde::de::IgnoredAny>(&reply.bytes().await?).map(|_| ()),
+                    Err(error) if error.provider_reason() == Some(NOT_MODIFIED) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            })
+            .await?;
+        Ok(receipt)
+    }
+
+    /// Shows for five seconds that the bot is writing.
+    pub async fn typing(&self, conversation: &str) -> Result<Receipt> {
+        let operation = Operation::begin(&self.0.host, "telegram.typing").with_provider(CHANNEL);
+        let inside = operation.clone();
+        let ((), receipt) = operation
+            .run(async move {
+                let (_, account) = self.token()?;
+                let action = outbound::typing(&outbound::target(CHANNEL, account, conversation)?)?;
+                let request = self
+                    .request("sendChatAction", "telegram.sendChatAction")?
+                    .with_json(&action)?;
+                let reply = self
+                    .0
+                    .transport
+                    .send(&inside, request.with_repeat(Repeat::Safe))
+                    .await?;
+                outbound::answer::<bool>(&reply.bytes().await?).map(|_| ())
+            })
+            .await?;
+        Ok(receipt)
     }
 
     /// A message as a send intent, for `work.commit(sends)`: "handled" and what is to be sent in one write.

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::inbound::sent_at;
 use super::render;
-use super::wire::{Answer, ChatRef, ReplyParameters, SendMessage, SentMessage};
+use super::wire::{
+    Answer, ChatRef, EditMessageText, ReplyParameters, SendChatAction, SendMessage, SentMessage,
+};
 use crate::message::{AccountId, ChatId, Conversation, Message, Plan, Sent};
 
 /// A method of the Bot API as a request. The token's place is held by `{secret}`.
@@ -71,6 +73,39 @@ pub(super) fn prepare(conversation: Conversation, message: &Message) -> Result<P
         })
         .collect::<Result<Vec<Value>>>()?;
     Ok(Plan::new(conversation, parts))
+}
+
+/// A message as the new text of one that was sent. `invalid_input` when it needs more than one part.
+pub(super) fn edit(
+    conversation: &Conversation,
+    message_id: &str,
+    message: &Message,
+) -> Result<EditMessageText> {
+    let mut parts = render::parts(message.to_text()?).into_iter();
+    let (Some(part), None) = (parts.next(), parts.next()) else {
+        return Err(Error::new(
+            Code::InvalidInput,
+            "the new text does not fit into one message, and an edit never becomes a new one",
+        ));
+    };
+    Ok(EditMessageText {
+        chat_id: chat(conversation.chat.as_str())?,
+        message_id: number(message_id, "message")?,
+        entities: render::entities(&part),
+        text: part.content,
+    })
+}
+
+/// The mark that somebody is writing.
+pub(super) fn typing(conversation: &Conversation) -> Result<SendChatAction> {
+    Ok(SendChatAction {
+        chat_id: chat(conversation.chat.as_str())?,
+        message_thread_id: match &conversation.thread {
+            Some(thread) => Some(number(thread.as_str(), "thread")?),
+            None => None,
+        },
+        action: "typing",
+    })
 }
 
 /// What the reply to `sendMessage` says. Whatever is no clear yes or no is unknown: the message may stand there.

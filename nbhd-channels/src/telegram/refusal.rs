@@ -12,6 +12,9 @@ use serde_json::json;
 
 use super::wire::Answer;
 
+/// The reason of a refused edit that would change nothing: then it is done.
+pub(super) const NOT_MODIFIED: &str = "message_not_modified";
+
 /// Beginnings of descriptions, after the name of the status, and what they mean. From the server's own source (`Client.cpp`).
 const DESCRIPTIONS: &[(&str, Code, &str, &str)] = &[
     (
@@ -49,6 +52,18 @@ const DESCRIPTIONS: &[(&str, Code, &str, &str)] = &[
         Code::InvalidInput,
         "cant_parse_entities",
         "Report it: entities are made to be accepted.",
+    ),
+    (
+        "message is not modified",
+        Code::Conflict,
+        NOT_MODIFIED,
+        "Nothing: the message says this already.",
+    ),
+    (
+        "message to edit not found",
+        Code::NotFound,
+        "message_not_found",
+        "Check the message id: the message is gone, or is not the bot's own.",
     ),
     (
         "message thread not found",

@@ -166,6 +166,25 @@ pub(super) struct SendMessage {
     pub(super) disable_notification: bool,
 }
 
+/// `editMessageText`.
+#[derive(Debug, Serialize)]
+pub(super) struct EditMessageText {
+    pub(super) chat_id: ChatRef,
+    pub(super) message_id: i64,
+    pub(super) text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) entities: Vec<Entity>,
+}
+
+/// `sendChatAction`.
+#[derive(Debug, Serialize)]
+pub(super) struct SendChatAction {
+    pub(super) chat_id: ChatRef,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message_thread_id: Option<i64>,
+    pub(super) action: &'static str,
+}
+
 /// A chat by its number or by its public handle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
