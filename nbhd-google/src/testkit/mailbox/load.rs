@@ -117,6 +117,23 @@ impl Mailbox {
         Ok(search.finish())
     }
 
+    /// Reads a mailbox that is here already: an mbox or a single message. Errors as [`Mailbox::load`].
+    pub fn from_bytes(content: Vec<u8>) -> Result<Self> {
+        let mut search = Search {
+            report: MailboxReport {
+                path: "memory".to_owned(),
+                files: 1,
+                ..MailboxReport::default()
+            },
+            ..Search::default()
+        };
+        search.read(content, Path::new("memory"), None)?;
+        if search.messages.is_empty() {
+            return Err(search.nothing(Path::new("memory"), false));
+        }
+        Ok(search.finish())
+    }
+
     /// A mailbox of the given raw messages, in memory. Broken ones are skipped and reported.
     pub fn from_messages(messages: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let mut search = Search::default();
@@ -250,6 +267,10 @@ impl Search {
                 return Ok(());
             }
         };
+        self.read(content, path, labels)
+    }
+
+    fn read(&mut self, content: Vec<u8>, path: &Path, labels: Option<Vec<String>>) -> Result<()> {
         let source = shown(path);
         let before = self.messages.len();
         let format = match detect(&content) {
