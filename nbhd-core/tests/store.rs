@@ -68,6 +68,7 @@ async fn every_planted_defect_breaks_the_contract() {
 
 /// Random commits, the same on both stores: the same answers and the same state.
 mod model {
+    use std::fmt::Write as _;
     use std::time::Duration;
 
     use nbhd_core::clock::FakeClock;
@@ -184,7 +185,7 @@ mod model {
             let sum = store.sum(name).await.unwrap();
             let entries = store.scan(name, Range::first(99)).await.unwrap();
             let count = store.count(name).await.unwrap();
-            state.push_str(&format!("{name}: {record:?} {sum} {entries:?} {count}\n"));
+            let _ = writeln!(state, "{name}: {record:?} {sum} {entries:?} {count}");
         }
         state
     }
