@@ -85,7 +85,8 @@ pub struct Bucket {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Write {
-    /// Sets the record under `key`; its version rises by one (a new record begins at 1).
+    /// Sets the record under `key`; its version rises by one (a new record begins at 1, also after one that was
+    /// deleted or has ended).
     Put {
         /// The key.
         key: String,
@@ -94,14 +95,16 @@ pub enum Write {
         /// How long it lives; `None` for ever.
         ttl: Option<Duration>,
     },
-    /// Adds `delta` to the sum under `key`.
+    /// Adds `delta` to the sum under `key`; `invalid_input` when it would leave 64 bits. A sum that comes to 0 takes no
+    /// room.
     Add {
         /// The key of the sum.
         key: String,
         /// What is added.
         delta: i64,
     },
-    /// Appends `member` to `index` with the next sequence number of that index as its score.
+    /// Appends `member` to `index` with the next sequence number of that index as its score; a member that is there
+    /// moves to the end. A number is never given twice, also when its entry is gone.
     Append {
         /// The index.
         index: String,
@@ -144,8 +147,10 @@ pub enum Write {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Commit {
     /// The same id again returns the first answer, for 24 hours: so a commit whose answer was lost can be repeated.
+    /// A refusal is an answer too: whoever decides anew takes a new id.
     pub op_id: Option<String>,
-    /// The class asked for; `None` for the store's default.
+    /// The class asked for; `None` for the store's default. A volatile store makes the commit all the same:
+    /// [`Store::durability`](super::Store::durability) says what it is worth.
     pub durability: Option<Durability>,
     /// The conditions.
     pub guards: Vec<Guard>,

@@ -35,6 +35,8 @@ pub(super) struct Database {
     synchronous: Synchronous,
     last_seen: Micros,
     commits: u64,
+    /// Which file the path named when it was opened.
+    identity: Option<(u64, u64)>,
     _open: Open,
 }
 
@@ -63,6 +65,7 @@ impl Database {
             synchronous: Synchronous::Full,
             last_seen: Micros::MIN,
             commits: 0,
+            identity: identity(&settings.path),
             _open: open,
         };
         database.set_up()?;
@@ -275,6 +278,7 @@ impl Database {
         synchronous: Synchronous,
         work: impl FnOnce(&mut Rows<'_>, Micros) -> Result<(T, bool)>,
     ) -> Result<T> {
+        self.check_place()?;
         self.set_synchronous(synchronous)?;
         self.commits = self.commits.wrapping_add(1);
         let commits = self.commits;
@@ -294,6 +298,21 @@ impl Database {
         }
         self.last_seen = now;
         Ok(answer)
+    }
+
+    /// What is written into a file that was removed or replaced is seen by nobody: it must not be acknowledged.
+    fn check_place(&self) -> Result<()> {
+        if self.identity == identity(&self.settings.path) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::StoreUnavailable,
+            format!(
+                "{} was removed or replaced while it was open",
+                self.settings.path.display()
+            ),
+        )
+        .with_user_action("Put the file back, or restart the program to begin with what is there now."))
     }
 
     /// Only outside of a transaction, where SQLite heeds it, and only when it changes.
@@ -391,6 +410,19 @@ fn refuse_network(folder: &Path) -> Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn refuse_network(_folder: &Path) -> Result<()> {
     Ok(())
+}
+
+/// The device and number of the file at `path`.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let found = path.metadata().ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_path: &Path) -> Option<(u64, u64)> {
+    None
 }
 
 fn too_old(verb: &str, schema: i64) -> Error {

@@ -259,3 +259,25 @@ async fn a_commit_that_fails_half_way_leaves_nothing() {
     assert_eq!(value(&store, "a").await, None);
     assert_eq!(store.sum("s").await.unwrap(), 0);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_taken_away_acknowledges_nothing() {
+    let folder = Folder::new("taken");
+    let store = folder.store();
+    store.commit(put("a", "1")).await.unwrap();
+    let aside = folder.0.join("aside.db");
+    std::fs::rename(folder.file(), &aside).unwrap();
+    let error = store.commit(put("a", "2")).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.outcome()),
+        (Code::StoreUnavailable, Outcome::NotSent)
+    );
+    std::fs::File::create(folder.file()).unwrap();
+    assert!(
+        store.commit(put("a", "2")).await.is_err(),
+        "another file is another store"
+    );
+    std::fs::rename(aside, folder.file()).unwrap();
+    store.commit(put("a", "3")).await.unwrap();
+}
