@@ -179,7 +179,7 @@ async fn a_turn_that_is_killed_anywhere_doubles_nothing_and_loses_nothing_in_sil
                     PartState::Sent => assert_eq!(times, 1),
                     PartState::Unknown => unknown += 1,
                     PartState::Pending => {
-                        assert!(after_unknown && times == 0, "at {n}, {point}: lost in silence")
+                        assert!(after_unknown && times == 0, "at {n}, {point}: lost in silence");
                     }
                     other => panic!("at {n}, {point}: {other:?}"),
                 }

@@ -1,5 +1,6 @@
 //! The store contract on both stores, against planted defects, and on random commits.
 
+#![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::PathBuf;
