@@ -135,6 +135,9 @@ impl Splitter<'_> {
 
     /// Where the part that begins at `start` ends.
     fn cut(&mut self, start: usize) -> usize {
+        if self.rest_fits(start) {
+            return self.text.content.len();
+        }
         // No unit is more than 4 bytes: what fits, and the cluster that does not, begin within this window.
         let reach = start
             .saturating_add(self.limits.size.saturating_mul(4))
@@ -189,6 +192,16 @@ impl Splitter<'_> {
             previous.note(cluster);
         }
         self.text.content.len()
+    }
+
+    /// Whether all that is left goes into one part: the common case, and cheaper to see than to search.
+    fn rest_fits(&self, start: usize) -> bool {
+        let rest = &self.text.content[start..];
+        let spans = self.open.len() + self.text.spans.len() - self.next_span;
+        // No unit is more than 4 bytes.
+        rest.len() <= self.limits.size.saturating_mul(4)
+            && spans <= self.limits.spans
+            && self.limits.unit.size(rest) <= self.limits.size
     }
 
     /// The best candidate that leaves no part needlessly short.
