@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nbhd_core::transport::{Layers, Transport, stack};
-use nbhd_core::{Host, Result, generation};
+use nbhd_core::{Host, Result, Secret, generation};
 
 use crate::account::Account;
 use crate::broker::Keeper;
@@ -24,6 +24,8 @@ struct Inner {
     client: OAuthClient,
     places: Places,
     token_transport: Arc<dyn Transport>,
+    /// See [`Google::with_grant`].
+    grant: Option<Secret>,
     accounts: Mutex<Accounts>,
 }
 
@@ -38,7 +40,7 @@ impl Google {
     /// Google, reached with this OAuth client.
     pub fn new(host: &Host, client: OAuthClient) -> Self {
         let places = Places::check(&Endpoints::default()).expect("the default endpoints are https URLs");
-        Self::at(host.clone(), client, places)
+        Self::at(host.clone(), client, places, None)
     }
 
     /// The same client with other endpoints, such as those of a stand-in. They must be https or on loopback, else this is
@@ -46,7 +48,23 @@ impl Google {
     /// else than where it was sealed for.
     pub fn with_endpoints(self, endpoints: Endpoints) -> Result<Self> {
         let places = Places::check(&endpoints)?;
-        Ok(Self::at(self.0.host.clone(), self.0.client.clone(), places))
+        let grant = self.0.grant.clone();
+        Ok(Self::at(
+            self.0.host.clone(),
+            self.0.client.clone(),
+            places,
+            grant,
+        ))
+    }
+
+    /// Every account that nobody connected is connected with this refresh token at its first call: how a stand-in's
+    /// client spares a test the step.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn with_grant(self, refresh_token: Secret) -> Self {
+        let Inner {
+            host, client, places, ..
+        } = &*self.0;
+        Self::at(host.clone(), client.clone(), places.clone(), Some(refresh_token))
     }
 
     /// An account by the name that the program gives it, such as `tenant-42`.
@@ -70,13 +88,14 @@ impl Google {
         Account::new(service)
     }
 
-    fn at(host: Host, client: OAuthClient, places: Places) -> Self {
+    fn at(host: Host, client: OAuthClient, places: Places, grant: Option<Secret>) -> Self {
         let token_transport = stack(&host, Layers::default().with_classify(Arc::new(TokenErrors)));
         Self(Arc::new(Inner {
             host,
             client,
             places,
             token_transport,
+            grant,
             accounts: Mutex::default(),
         }))
     }
@@ -96,6 +115,7 @@ impl Google {
             client.id().to_owned(),
             places.clone(),
             endpoint,
+            self.0.grant.clone(),
         );
         Service::new(host.clone(), keeper, places.clone())
     }

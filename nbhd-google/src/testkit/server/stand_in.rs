@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use nbhd_core::clock::{Clock, SystemClock};
 use nbhd_core::testkit::{Fault, Server};
-use nbhd_core::{Code, Error, Result};
+use nbhd_core::{Code, Error, Host, Result, Secret};
 use url::Url;
 
 use super::SeenCall;
@@ -17,6 +17,7 @@ use super::oauth::OAuth;
 use super::route;
 use super::state::{Mail, Observer, State, lock};
 use crate::testkit::{Calendar, Mailbox};
+use crate::{Endpoints, Google, OAuthClient};
 
 /// What reading assistants ask for: Gmail and Calendar, read-only.
 const SCOPES: [&str; 2] = [
@@ -199,6 +200,19 @@ impl GoogleStandIn {
     /// Its base URL: `http://127.0.0.1:<port>/`, in the place of every host of Google.
     pub fn url(&self) -> Url {
         self.server.url()
+    }
+
+    /// Its addresses, for a client that is made by hand.
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints::at(self.url().as_str())
+    }
+
+    /// A client of it: every account is connected with the stand-in's refresh token at its first call. The host's vault
+    /// needs a key, as always.
+    pub fn client(&self, host: &Host) -> Result<Google> {
+        let client = OAuthClient::new(self.client_id(), Secret::new(self.client_secret()));
+        let google = Google::new(host, client).with_grant(Secret::new(self.refresh_token()));
+        google.with_endpoints(self.endpoints())
     }
 
     /// The id of its OAuth client.

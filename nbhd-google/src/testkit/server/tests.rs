@@ -591,3 +591,28 @@ async fn free_busy_merges_and_names_who_is_not_found() {
         json!([{"domain": "global", "reason": "notFound"}])
     );
 }
+
+#[tokio::test]
+async fn our_own_client_needs_no_connecting() {
+    use nbhd_core::store::MemoryStore;
+    use nbhd_core::{Host, Secret, vault::Vault};
+
+    let asked = stand_in();
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let host = Host::builder(Arc::new(MemoryStore::new()))
+        .with_vault(Vault::with_key(Secret::new(key)))
+        .build();
+    let account = asked.google.client(&host).unwrap().account("tenant-42");
+    asked
+        .google
+        .fail("gmail.messages.get", Fault::status_after(429, 0.0), 1)
+        .unwrap();
+    let page = account
+        .gmail()
+        .list_messages(crate::gmail::ListMessages::new())
+        .await
+        .unwrap();
+    assert_eq!(page.len(), 3);
+    assert!(asked.google.calls("gmail.messages.get") >= 3);
+    assert_eq!(asked.google.calls("oauth.token"), 1);
+}
