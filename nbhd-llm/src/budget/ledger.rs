@@ -302,16 +302,17 @@ impl Ledger {
         let late = Range::up_to(now.timestamp_millis(), RECOVERED_AT_ONCE);
         let late = self.store().scan(OPEN, late).await?;
         for entry in &late {
-            match self.store().get(&hold_key(&entry.member)).await? {
-                Some(record) => {
-                    let held = HoldRecord::read(&record.value)?;
-                    let settled = Settled::Provisional(held.counted);
-                    self.transition(&entry.member, Some((held, record.version)), settled)
-                        .await?;
-                }
-                // Settled between the two reads: its settlement took it out of the index as well.
-                None => {}
-            }
+            // Gone: settled between the two reads, which took it out of the index as well.
+            let Some(record) = self.store().get(&hold_key(&entry.member)).await? else {
+                continue;
+            };
+            // Of a later version: it goes on counting, and who wrote it will turn it.
+            let Ok(held) = HoldRecord::read(&record.value) else {
+                continue;
+            };
+            let settled = Settled::Provisional(held.counted);
+            self.transition(&entry.member, Some((held, record.version)), settled)
+                .await?;
         }
         Ok(late.len())
     }
@@ -354,13 +355,12 @@ impl Ledger {
     pub(super) async fn durability(&self) -> Result<Option<Durability>> {
         let read = || async {
             match self.store().durability().await? {
-                Durability::Volatile => Ok(None),
                 Durability::Lossy if !self.0.accept_lossy => Err(Error::new(
                     Code::InvalidConfig,
                     "the store may lose what it acknowledged, and with it the money that was held",
                 )
                 .with_user_action("Make the store durable, or accept a lossy store by name.")),
-                Durability::Lossy => Ok(None),
+                Durability::Volatile | Durability::Lossy => Ok(None),
                 _ => Ok(Some(Durability::Process)),
             }
         };

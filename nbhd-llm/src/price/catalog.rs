@@ -80,7 +80,8 @@ impl Model {
 #[serde(deny_unknown_fields)]
 struct Alias {
     provider: String,
-    alias: String,
+    #[serde(rename = "alias")]
+    name: String,
     targets: Vec<String>,
 }
 
@@ -172,14 +173,14 @@ impl Catalog {
             let mut places = Vec::new();
             for target in &alias.targets {
                 let found = index.by_name.get(&format!("{}/{target}", alias.provider));
-                let found = found.ok_or_else(|| refuse(format!("{} has no row", target)))?;
+                let found = found.ok_or_else(|| refuse(format!("{target} has no row")))?;
                 places.extend(found.iter().copied());
             }
-            let key = format!("{}/{}", alias.provider, alias.alias);
+            let key = format!("{}/{}", alias.provider, alias.name);
             if places.is_empty() || index.by_name.insert(key, places).is_some() {
                 return Err(refuse(format!(
                     "{}/{} is no clear alias",
-                    alias.provider, alias.alias
+                    alias.provider, alias.name
                 )));
             }
         }

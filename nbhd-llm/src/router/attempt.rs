@@ -240,20 +240,14 @@ impl Running {
         said: bool,
         usage: Option<&Usage>,
     ) -> Failure {
-        let charge = match (error.outcome(), usage) {
-            (Outcome::NotSent | Outcome::Refused, _) => Charge::nothing(),
-            (Outcome::Unknown, None) if said => Charge::nothing(),
-            (Outcome::Unknown, Some(usage)) if said => of_answer(
-                &self.router.catalog,
-                &self.candidate,
-                None,
-                Some(usage),
-                &self.terms,
-            ),
-            (Outcome::Unknown, usage) => at_bound(usage, &self.terms),
+        let charge = match usage {
+            _ if error.outcome() != Outcome::Unknown => Charge::nothing(),
+            None if said => Charge::nothing(),
+            Some(_) if said => of_answer(&self.router.catalog, &self.candidate, None, usage, &self.terms),
+            usage => at_bound(usage, &self.terms),
         };
         let lane = classify::lane(&self.candidate.name, &error);
-        self.record.outcome = error.code().name().to_owned();
+        error.code().name().clone_into(&mut self.record.outcome);
         self.record.class = Some(lane.name().to_owned());
         self.record.status = error.provider_status();
         self.record.reason = error.provider_reason().map(str::to_owned);

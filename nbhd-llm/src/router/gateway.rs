@@ -118,9 +118,9 @@ impl Router {
     /// Errors: `budget_exceeded` with what is left and what would fit, `chain_exhausted` with every attempt, or the error of
     /// the one model that was asked.
     pub async fn chat(&self, chat: impl Into<Chat>) -> Result<Answer> {
-        let plan = Plan::new(&self.0, chat.into())?;
-        let operation = self.begin("llm.chat", &plan);
-        let work = chain::whole(&self.0, &plan, &operation);
+        let (plan, operation) = self.begin("llm.chat", chat.into())?;
+        // Boxed: an attempt holds much, and the caller's own future should not.
+        let work = Box::pin(chain::whole(&self.0, &plan, &operation));
         let (finished, receipt) = operation.clone().run(work).await?;
         Ok(finished.into_answer(receipt))
     }
@@ -128,14 +128,13 @@ impl Router {
     /// Asks, and gives the answer as it comes. Returns when the first content is there; until then a failing model gives way
     /// to the next. A failure after that is raised by the stream.
     pub async fn stream(&self, chat: impl Into<Chat>) -> Result<ChatStream> {
-        let plan = Plan::new(&self.0, chat.into())?;
-        let operation = self.begin("llm.stream", &plan);
+        let (plan, operation) = self.begin("llm.stream", chat.into())?;
         let opened = tokio::select! {
             biased;
             () = operation.cancellation().cancelled() => {
                 Err(Error::new(Code::Cancelled, "the call was cancelled").with_outcome(Outcome::Unknown))
             }
-            opened = chain::streamed(&self.0, &plan, &operation) => opened,
+            opened = Box::pin(chain::streamed(&self.0, &plan, &operation)) => opened,
         };
         match opened {
             Ok(stream) => Ok(stream),
@@ -176,12 +175,24 @@ impl Router {
         &self.0.catalog
     }
 
-    fn begin(&self, name: &'static str, plan: &Plan) -> Operation {
+    /// Opens the operation of a call; a call that is wrong in itself ends it at once, with its receipt.
+    fn begin(&self, name: &'static str, chat: Chat) -> Result<(Plan, Operation)> {
+        let plan = match Plan::new(&self.0, chat) {
+            Ok(plan) => plan,
+            Err(error) => {
+                return Operation::begin(&self.0.host, name)
+                    .end(Err(error))
+                    .map(|(never, _)| never);
+            }
+        };
         let operation = Operation::begin_within(&self.0.host, name, plan.total());
-        match plan.scopes.first() {
-            Some(scope) => operation.with_account(scope.as_str()),
-            None => operation,
-        }
+        Ok(match plan.scopes.first() {
+            Some(scope) => {
+                let account = scope.to_string();
+                (plan, operation.with_account(account))
+            }
+            None => (plan, operation),
+        })
     }
 }
 
