@@ -140,16 +140,15 @@ async fn turn(
             take(keeper, &mut record, &granted)?;
             None
         }
-        Err(error) => match verdict::permanent(&error, &record, keeper.host.clock().now()) {
-            Some((state, reason)) => {
-                refuse(keeper, &mut record, state, reason);
-                Some(told(error, reason))
-            }
-            None => {
+        Err(error) => {
+            let now = keeper.host.clock().now();
+            let Some((state, reason)) = verdict::permanent(&error, &record, now) else {
                 release(keeper, lease).await;
                 return still_good(keeper, &record, version, rejected, error).map(Some);
-            }
-        },
+            };
+            refuse(keeper, &mut record, state, reason);
+            Some(told(error, reason))
+        }
     };
     let key = Record::key(&keeper.account);
     let commit = Commit::new()

@@ -33,7 +33,7 @@ pub(super) fn event(wire: wire::Event) -> Event {
         organizer: wire.organizer.map(person),
         attendees: wire.attendees.into_iter().map(attendee).collect(),
         attendees_omitted: wire.attendees_omitted,
-        kind: wire.event_type.unwrap_or_else(|| "default".to_owned()),
+        kind: wire.kind.unwrap_or_else(|| "default".to_owned()),
         link: wire.html_link,
         meeting_link: wire.hangout_link,
         ical_uid: wire.ical_uid,

@@ -27,7 +27,8 @@ pub(super) struct Event {
     pub(super) attendees: Vec<Person>,
     pub(super) attendees_omitted: bool,
     pub(super) organizer: Option<Person>,
-    pub(super) event_type: Option<String>,
+    #[serde(rename = "eventType")]
+    pub(super) kind: Option<String>,
     #[serde(rename = "iCalUID")]
     pub(super) ical_uid: Option<String>,
     pub(super) html_link: Option<String>,
