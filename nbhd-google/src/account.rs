@@ -80,6 +80,19 @@ impl Account {
         Ok(connection(receipt))
     }
 
+    /// Ends the account's grant at Google and forgets its tokens here. Where Google cannot be asked this fails and changes
+    /// nothing; an account that is not connected, or whose grant is gone already, is no error.
+    pub async fn disconnect(&self) -> Result<Connection> {
+        let operation = self.0.begin("google.disconnect");
+        let keeper = &self.0.keeper;
+        let work = async {
+            keeper.disconnect(&operation).await?;
+            keeper.status().await
+        };
+        let (connection, receipt) = operation.clone().run(work).await?;
+        Ok(connection(receipt))
+    }
+
     /// The connection as it stands: its state, scopes and ends. Asks the store, not Google. An account that was never
     /// connected is an answer, not an error.
     pub async fn status(&self) -> Result<Connection> {

@@ -91,12 +91,12 @@ fn document(name: &str) -> Option<Value> {
 
 fn find<'a>(node: &'a Value, id: &str) -> &'a Value {
     fn search<'a>(node: &'a Value, id: &str) -> Option<&'a Value> {
-        let own = node["methods"]
+        let mut own = node["methods"]
             .as_object()
             .into_iter()
             .flatten()
             .map(|(_, method)| method);
-        own.filter(|method| method["id"] == id).next().or_else(|| {
+        own.find(|method| method["id"] == id).or_else(|| {
             node["resources"]
                 .as_object()?
                 .values()

@@ -1,4 +1,5 @@
 //! The token boundary, against a token endpoint on loopback.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod stage;
 
@@ -563,4 +564,43 @@ async fn a_caller_that_goes_away_takes_no_refresh_along() {
     call.abort();
     assert_eq!(account.access_token().await.unwrap().token.expose(), "ya29.b");
     assert_eq!(stage.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn disconnecting_ends_the_grant_there_and_then_here() {
+    let replies = std::sync::Mutex::new(vec![
+        oauth(400, json!({"error": "invalid_token"})), // last: it is gone already
+        oauth(200, json!({})),
+        oauth(500, json!({"error": "server_error"})),
+        oauth(500, json!({"error": "server_error"})),
+        oauth(500, json!({"error": "server_error"})),
+        oauth(500, json!({"error": "server_error"})),
+    ]);
+    let stage = Stage::new(move |call| {
+        assert_eq!((call.path.as_str(), call.query.as_str()), ("/revoke", ""));
+        assert_eq!(field(call, "token").as_deref(), Some(REFRESH_TOKEN));
+        replies.lock().unwrap().pop().unwrap()
+    });
+    let account = stage.account().await;
+    assert_eq!(
+        account.disconnect().await.unwrap_err().code(),
+        Code::ProviderUnavailable
+    );
+    assert_eq!(account.status().await.unwrap().state, ConnectionState::Active);
+    for _ in 0..2 {
+        let connection = account.disconnect().await.unwrap();
+        assert_eq!(
+            (connection.state, connection.scopes.len()),
+            (ConnectionState::NotConnected, 0)
+        );
+        assert_eq!(
+            account.access_token().await.unwrap_err().code(),
+            Code::NotConnected
+        );
+        assert_eq!(
+            account.disconnect().await.unwrap().state,
+            ConnectionState::NotConnected
+        );
+        account.connect(Secret::new(REFRESH_TOKEN)).await.unwrap();
+    }
 }

@@ -1,8 +1,10 @@
 //! Gmail against a small API on loopback.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod stage;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -54,7 +56,8 @@ fn answer_batch(call: &Call, mut part: impl FnMut(&str) -> Option<(u16, Value)>)
     let mut body = String::new();
     for (content_id, id) in inside(call).into_iter().rev() {
         if let Some((status, json)) = part(&id) {
-            body += &format!(
+            let _ = write!(
+                body,
                 "--batch_answer\r\nContent-Type: application/http\r\nContent-ID: <response-{content_id}>\r\n\r\n\
                  HTTP/1.1 {status} Status\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json}\r\n"
             );
@@ -194,7 +197,7 @@ async fn parts_that_failed_are_asked_for_again_and_gone_ones_left_out() {
     assert_eq!(ids, (0..39).map(|n| format!("m{n}")).collect::<Vec<_>>());
     for (id, times) in counts.lock().unwrap().iter() {
         let number: usize = id[1..].parse().unwrap();
-        let failed = number != 39 && (number % 3 == 0 || matches!(number, 7 | 8 | 10));
+        let failed = number != 39 && (number.is_multiple_of(3) || matches!(number, 7 | 8 | 10));
         assert_eq!(*times, if failed { 2 } else { 1 }, "{id}");
     }
     assert!(

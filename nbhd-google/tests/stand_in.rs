@@ -1,4 +1,5 @@
 //! The client against the stand-in Google that users test with.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use nbhd_core::store::MemoryStore;
 use nbhd_core::testkit::Fault;

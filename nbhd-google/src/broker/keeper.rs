@@ -126,6 +126,16 @@ impl Keeper {
         Ok(())
     }
 
+    /// Ends the grant at Google and forgets it here.
+    pub(crate) async fn disconnect(&self, operation: &Operation) -> Result<()> {
+        match lease::disconnect(&self.0, operation).await {
+            Err(error) if error.code() == Code::NotConnected => {}
+            ended => ended?,
+        }
+        self.desk().access = None;
+        Ok(())
+    }
+
     /// The connection as it stands in the store, without its receipt.
     pub(crate) async fn status(&self) -> Result<impl FnOnce(Receipt) -> Connection + use<>> {
         let record = match self.0.record().await {

@@ -77,6 +77,37 @@ pub(super) async fn connect(
     Err(contended())
 }
 
+/// Ends the grant at Google and then here; where Google cannot be asked, nothing is changed.
+pub(super) async fn disconnect(keeper: &Inner, operation: &Operation) -> Result<()> {
+    for _ in 0..TRIES {
+        let (mut record, version) = keeper.record().await?;
+        let Some(sealed) = &record.refresh_token else {
+            return Ok(());
+        };
+        let token = keeper.seal().open(Field::Refresh, sealed)?;
+        keeper
+            .endpoint
+            .revoke(operation, &keeper.places.revoke, &token)
+            .await?;
+        record.bury();
+        let key = Record::key(&keeper.account);
+        let commit = Commit::new()
+            .guard(Guard::Version {
+                key: key.clone(),
+                version,
+            })
+            .write(Write::Put {
+                key,
+                value: record.to_text()?,
+                ttl: None,
+            });
+        if write_through(keeper, operation, commit).await?.is_some() {
+            return Ok(());
+        }
+    }
+    Err(contended())
+}
+
 async fn refresh(keeper: &Inner, operation: Operation, rejected: Option<Arc<Secret>>) -> Result<Access> {
     for _ in 0..TRIES {
         let lease = match hold(keeper, &operation, rejected.as_ref()).await? {

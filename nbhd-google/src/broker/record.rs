@@ -52,6 +52,17 @@ impl Record {
         }
     }
 
+    /// Forgets every secret and keeps a tombstone, so that no process goes on with an older record.
+    pub(crate) fn bury(&mut self) {
+        self.state = ConnectionState::NotConnected;
+        self.reason = None;
+        self.scopes.clear();
+        self.refresh_token = None;
+        self.refresh_expires_at = None;
+        self.access_token = None;
+        self.access_expires_at = None;
+    }
+
     /// The key of an account's record.
     pub(crate) fn key(account: &str) -> String {
         store::key(["google", "connection", account])

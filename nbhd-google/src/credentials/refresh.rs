@@ -97,6 +97,21 @@ impl TokenEndpoint {
         })
     }
 
+    /// Ends the grant at Google. One that is gone already has ended too.
+    pub(crate) async fn revoke(&self, operation: &Operation, url: &Url, token: &Secret) -> Result<()> {
+        // Revoking twice is revoking once.
+        let request = Request::new(Method::POST, url.clone(), "google.revoke")
+            .with_form([("token", token.expose().as_str())])
+            .with_repeat(Repeat::Safe)
+            .with_response_limit(ANSWER_LIMIT)
+            .with_whole_body();
+        match self.transport.send(operation, request).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.provider_reason() == Some("invalid_token") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn client(&self) -> Result<Client> {
         let secret = self.client.secret().reveal()?;
         let url = TokenUrl::from_url(self.url.clone());
@@ -197,6 +212,7 @@ impl TokenRefusal {
             "unauthorized_client" => "unauthorized_client",
             "admin_policy_enforced" | "access_denied" | "org_internal" => "admin_policy_enforced",
             "internal_failure" | "server_error" | "temporarily_unavailable" => "server_error",
+            "invalid_token" => "invalid_token",
             "rate_limit_exceeded" | "slow_down" => "rate_limit_exceeded",
             _ => "invalid_request",
         };
@@ -231,6 +247,7 @@ pub(crate) fn refused(reason: &str) -> Error {
             Code::PermissionDenied,
             "the organisation's policy does not allow this app",
         ),
+        "invalid_token" => (Code::Unauthenticated, "Google does not know this token"),
         "server_error" => (Code::ProviderUnavailable, "Google's token endpoint failed"),
         "rate_limit_exceeded" => (Code::RateLimited, "Google's token endpoint is asked too often"),
         _ => (
