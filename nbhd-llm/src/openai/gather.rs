@@ -67,8 +67,8 @@ impl Gather {
         events: &mut Vec<ProviderEvent>,
     ) -> Result<()> {
         // Usage first: it counts even if the rest of the chunk is a failure. The last one wins.
-        let aside = reply.x_groq.as_ref().and_then(|aside| aside.usage.as_ref());
-        if let Some(found) = reply.usage.as_ref().or(aside) {
+        let aside = reply.x_groq.as_ref().and_then(|aside| aside.usage.as_deref());
+        if let Some(found) = reply.usage.as_deref().or(aside) {
             self.usage = Some(usage::usage(self.row, found));
         }
         if reply.error.as_ref().is_some_and(|error| !error.is_null()) || reply.object.some() == Some("error")
@@ -95,7 +95,7 @@ impl Gather {
             if choice.error.as_ref().is_some_and(|error| !error.is_null()) {
                 return Err(within_success(provider, bytes));
             }
-            if let Some(said) = choice.delta.or(choice.message) {
+            if let Some(said) = choice.delta.or_else(|| choice.message.map(|said| *said)) {
                 self.said(said, events)?;
             }
             // Some send the end twice: the first word stands.

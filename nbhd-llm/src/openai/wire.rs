@@ -207,7 +207,8 @@ pub(super) struct JsonSchema<'a> {
     pub(super) strict: bool,
 }
 
-/// A whole reply, or one chunk of a streamed one: they differ in `message` and `delta` alone.
+/// A whole reply, or one chunk of a streamed one: they differ in `message` and `delta` alone. What most chunks do not have is
+/// boxed: a chunk is moved often and should be small.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Reply<'a> {
@@ -221,8 +222,8 @@ pub(super) struct Reply<'a> {
     pub(super) service_tier: Text<'a>,
     #[serde(borrow)]
     pub(super) choices: Option<Vec<Choice<'a>>>,
-    pub(super) usage: Option<Usage>,
-    pub(super) x_groq: Option<Aside>,
+    pub(super) usage: Option<Box<Usage>>,
+    pub(super) x_groq: Option<Box<Aside>>,
     pub(super) error: Option<Value>,
 }
 
@@ -230,7 +231,7 @@ pub(super) struct Reply<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Aside {
-    pub(super) usage: Option<Usage>,
+    pub(super) usage: Option<Box<Usage>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -240,10 +241,10 @@ pub(super) struct Choice<'a> {
     #[serde(borrow)]
     pub(super) delta: Option<Said<'a>>,
     #[serde(borrow)]
-    pub(super) message: Option<Said<'a>>,
+    pub(super) message: Option<Box<Said<'a>>>,
     #[serde(borrow)]
     pub(super) finish_reason: Text<'a>,
-    pub(super) usage: Option<Usage>,
+    pub(super) usage: Option<Box<Usage>>,
     pub(super) error: Option<Value>,
 }
 
