@@ -17,16 +17,15 @@ from genai_prices import Usage, calc_price
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 THEIR_NAMES = {"moonshot": "moonshotai"}
 
-# Known differences, each with its reason.
-EXPLAINED = {
-    "openai/gpt-5.5": "the tier above 272,000 tokens is read from another catalogue",
-    "openai/gpt-5.4": "tiers are compared below the threshold only where theirs has none",
-}
+# Known differences by name, each with its reason.
+EXPLAINED = {}
 
 MIXES = [
-    {"input": 1_000_000, "cache_read": 0, "output": 0},
-    {"input": 0, "cache_read": 0, "output": 1_000_000},
-    {"input": 100_000, "cache_read": 50_000, "output": 10_000},
+    {"input": 200_000, "cache_read": 0, "cache_write": 0, "output": 0},
+    {"input": 0, "cache_read": 0, "cache_write": 0, "output": 1_000_000},
+    {"input": 100_000, "cache_read": 50_000, "cache_write": 0, "output": 10_000},
+    {"input": 300_001, "cache_read": 99_999, "cache_write": 0, "output": 7},
+    {"input": 10_000, "cache_read": 0, "cache_write": 5_000, "output": 3},
 ]
 
 
@@ -35,14 +34,18 @@ def usd(text):
 
 
 def ours(row, mix):
-    prompt = mix["input"] + mix["cache_read"]
+    prompt = mix["input"] + mix["cache_read"] + mix["cache_write"]
     rates = row
     for tier in row.get("tier", []):
         if prompt > tier["above"]:
             rates = tier
-    read = usd(rates.get("cache_read", rates["input"]))
-    total = mix["input"] * usd(rates["input"]) + mix["cache_read"] * read + mix["output"] * usd(rates["output"])
-    return total / 1_000_000
+    buckets = {
+        "input": rates["input"],
+        "cache_read": rates.get("cache_read", rates["input"]),
+        "cache_write": rates.get("cache_write", rates["input"]),
+        "output": rates["output"],
+    }
+    return sum(mix[bucket] * usd(rate) for bucket, rate in buckets.items()) / 1_000_000
 
 
 def main():
@@ -51,13 +54,16 @@ def main():
     for model in facts["model"]:
         name = f"{model['provider']}/{model['model']}"
         provider = THEIR_NAMES.get(model["provider"], model["provider"])
-        row = model["row"][-1]
-        day = max(row["checked"], row.get("from", row["checked"]))
-        at = datetime.datetime.fromisoformat(f"{day}T12:00:00+00:00")
-        for mix in MIXES:
+        # Each row on the last day before the next one; the last row on the day on which it was checked.
+        starts = [row.get("from") for row in model["row"]][1:]
+        before = [datetime.date.fromisoformat(start) - datetime.timedelta(days=1) for start in starts]
+        days = [*before, model["row"][-1]["checked"]]
+        for row, day, mix in ((row, day, mix) for row, day in zip(model["row"], days) for mix in MIXES):
+            at = datetime.datetime.fromisoformat(f"{day}T12:00:00+00:00")
             usage = Usage(
-                input_tokens=mix["input"] + mix["cache_read"],
+                input_tokens=mix["input"] + mix["cache_read"] + mix["cache_write"],
                 cache_read_tokens=mix["cache_read"],
+                cache_write_tokens=mix["cache_write"],
                 output_tokens=mix["output"],
             )
             try:
