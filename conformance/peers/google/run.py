@@ -6,9 +6,8 @@ Usage: python run.py PATH_TO_STANDINS
 import base64
 import datetime
 import json
-import subprocess
+import pathlib
 import sys
-import tempfile
 
 import google_auth_httplib2
 import httplib2
@@ -18,40 +17,13 @@ from googleapiclient.discovery import build
 from googleapiclient.errors import HttpError
 from googleapiclient.http import BatchHttpRequest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+import standins as peers  # noqa: E402
+
 SCOPES = [
     "https://www.googleapis.com/auth/gmail.readonly",
     "https://www.googleapis.com/auth/calendar.readonly",
 ]
-
-
-class StandIns:
-    """The process with the stand-ins, and its commands."""
-
-    def __init__(self, program, log):
-        self.process = subprocess.Popen(
-            [program, "--log", log], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("the stand-ins did not start")
-        self.google = json.loads(line)["google"]
-
-    def tell(self, **command):
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert "error" not in answer, answer
-        return answer
-
-    def fail(self, label, fault, times=1):
-        self.tell(fail={"service": "google", "label": label, "fault": fault, "times": times})
-
-    def calls(self, label):
-        return self.tell(calls={"service": "google", "label": label})["calls"]
-
-    def close(self):
-        self.process.stdin.close()
-        return self.process.wait(timeout=10)
 
 
 def credentials(google, refresh_token=None, token=None, secret=None, scopes=None):
@@ -96,29 +68,29 @@ def check(function):
 
 @check
 def a_token_is_refreshed_before_the_first_call(standins):
-    creds = credentials(standins.google, scopes=SCOPES)
-    gmail = service(standins.google, "gmail", "v1", creds)
+    creds = credentials(standins.addresses["google"], scopes=SCOPES)
+    gmail = service(standins.addresses["google"], "gmail", "v1", creds)
     profile = gmail.users().getProfile(userId="me").execute()
-    assert profile["emailAddress"] == standins.google["address"] == "maya@example.com", profile
+    assert profile["emailAddress"] == standins.addresses["google"]["address"] == "maya@example.com", profile
     assert profile["messagesTotal"] == 7 and profile["threadsTotal"] == 5, profile
     assert creds.valid and set(creds.granted_scopes) == set(SCOPES), creds.granted_scopes
 
 
 @check
 def a_token_that_is_refused_is_refreshed_once(standins):
-    creds = credentials(standins.google, token="made-up")
-    gmail = service(standins.google, "gmail", "v1", creds)
-    before = standins.calls("oauth.token")
+    creds = credentials(standins.addresses["google"], token="made-up")
+    gmail = service(standins.addresses["google"], "gmail", "v1", creds)
+    before = standins.calls("google", "oauth.token")
     gmail.users().labels().list(userId="me").execute()
-    assert standins.calls("oauth.token") == before + 1
+    assert standins.calls("google", "oauth.token") == before + 1
     standins.tell(expire_access_tokens={"service": "google"})
     gmail.users().labels().list(userId="me").execute()
-    assert standins.calls("oauth.token") == before + 2
+    assert standins.calls("google", "oauth.token") == before + 2
 
 
 @check
 def messages_are_listed_in_pages(standins):
-    messages = service(standins.google, "gmail", "v1", credentials(standins.google)).users().messages()
+    messages = service(standins.addresses["google"], "gmail", "v1", credentials(standins.addresses["google"])).users().messages()
     request, found = messages.list(userId="me", maxResults=3), []
     while request is not None:
         answer = request.execute()
@@ -132,7 +104,7 @@ def messages_are_listed_in_pages(standins):
 
 @check
 def a_message_is_read_with_its_text(standins):
-    users = service(standins.google, "gmail", "v1", credentials(standins.google)).users()
+    users = service(standins.addresses["google"], "gmail", "v1", credentials(standins.addresses["google"])).users()
     found = users.messages().list(userId="me", q="from:sato").execute()["messages"]
     message = users.messages().get(userId="me", id=found[0]["id"], format="full").execute()
     headers = {header["name"]: header["value"] for header in message["payload"]["headers"]}
@@ -147,7 +119,7 @@ def a_message_is_read_with_its_text(standins):
 
 @check
 def an_attachment_is_fetched(standins):
-    users = service(standins.google, "gmail", "v1", credentials(standins.google)).users()
+    users = service(standins.addresses["google"], "gmail", "v1", credentials(standins.addresses["google"])).users()
     found = users.messages().list(userId="me", q="has:attachment").execute()["messages"]
     message = users.messages().get(userId="me", id=found[0]["id"]).execute()
     part = next(part for part in message["payload"]["parts"] if part["filename"])
@@ -160,7 +132,7 @@ def an_attachment_is_fetched(standins):
 
 @check
 def a_conversation_is_a_thread(standins):
-    users = service(standins.google, "gmail", "v1", credentials(standins.google)).users()
+    users = service(standins.addresses["google"], "gmail", "v1", credentials(standins.addresses["google"])).users()
     found = users.threads().list(userId="me", q="subject:harbour").execute()["threads"]
     assert len(found) == 1, found
     thread = users.threads().get(userId="me", id=found[0]["id"], format="metadata").execute()
@@ -169,16 +141,16 @@ def a_conversation_is_a_thread(standins):
 
 @check
 def a_batch_of_25_is_answered_part_by_part(standins):
-    gmail = service(standins.google, "gmail", "v1", credentials(standins.google))
+    gmail = service(standins.addresses["google"], "gmail", "v1", credentials(standins.addresses["google"]))
     ids = [message["id"] for message in gmail.users().messages().list(userId="me").execute()["messages"]]
-    standins.fail("gmail.messages.get", {"status": {"status": 429, "retry_after": 1}}, times=2)
+    standins.fail("google", "gmail.messages.get", {"status": {"status": 429, "retry_after": 1}}, times=2)
     answers, errors = {}, {}
 
     def each(request_id, answer, error):
         (errors if error else answers)[request_id] = error or answer
 
     # `new_batch_http_request` goes to the host of the discovery document, whatever the endpoint says; the path is its own.
-    batch = BatchHttpRequest(callback=each, batch_uri=standins.google["url"] + "/batch")
+    batch = BatchHttpRequest(callback=each, batch_uri=standins.addresses["google"]["url"] + "/batch")
     wanted = {}
     for index in range(25):
         wanted[str(index)] = ids[index % len(ids)]
@@ -196,7 +168,7 @@ def a_batch_of_25_is_answered_part_by_part(standins):
 
 @check
 def events_are_expanded_and_ordered(standins):
-    calendar = service(standins.google, "calendar", "v3", credentials(standins.google))
+    calendar = service(standins.addresses["google"], "calendar", "v3", credentials(standins.addresses["google"]))
     listed = calendar.calendarList().list().execute()["items"]
     assert [item["id"] for item in listed if item.get("primary")] == ["maya@example.com"], listed
     day = datetime.datetime.now(datetime.timezone.utc).date()
@@ -221,7 +193,7 @@ def events_are_expanded_and_ordered(standins):
 
 @check
 def busy_times_are_merged(standins):
-    calendar = service(standins.google, "calendar", "v3", credentials(standins.google))
+    calendar = service(standins.addresses["google"], "calendar", "v3", credentials(standins.addresses["google"]))
     day = datetime.datetime.now(datetime.timezone.utc).date()
     answer = calendar.freebusy().query(body={
         "timeMin": f"{day}T00:00:00Z",
@@ -236,11 +208,11 @@ def busy_times_are_merged(standins):
 
 @check
 def a_grant_that_does_not_suffice_is_refused(standins):
-    narrow = credentials(standins.google, refresh_token=standins.google["narrow_refresh_token"])
-    gmail = service(standins.google, "gmail", "v1", narrow)
+    narrow = credentials(standins.addresses["google"], refresh_token=standins.addresses["google"]["narrow_refresh_token"])
+    gmail = service(standins.addresses["google"], "gmail", "v1", narrow)
     found = gmail.users().messages().list(userId="me").execute()["messages"]
     refused(lambda: gmail.users().messages().get(userId="me", id=found[0]["id"], format="full").execute(), 403)
-    calendar = service(standins.google, "calendar", "v3", narrow)
+    calendar = service(standins.addresses["google"], "calendar", "v3", narrow)
     error = refused(lambda: calendar.calendarList().list().execute(), 403)
     details = json.loads(error.content)["error"]["details"]
     assert details[0]["reason"] == "ACCESS_TOKEN_SCOPE_INSUFFICIENT", details
@@ -248,12 +220,12 @@ def a_grant_that_does_not_suffice_is_refused(standins):
 
 @check
 def faults_are_met_as_google_words_them(standins):
-    gmail = service(standins.google, "gmail", "v1", credentials(standins.google))
-    standins.fail("gmail.messages.list", {"status": {"status": 429}})
+    gmail = service(standins.addresses["google"], "gmail", "v1", credentials(standins.addresses["google"]))
+    standins.fail("google", "gmail.messages.list", {"status": {"status": 429}})
     error = refused(lambda: gmail.users().messages().list(userId="me").execute(), 429)
     assert error.error_details[0]["reason"] == "rateLimitExceeded", error.error_details
     # The client's own retries: twice a failure of the server, then the answer.
-    standins.fail("gmail.messages.list", {"status": {"status": 503}}, times=2)
+    standins.fail("google", "gmail.messages.list", {"status": {"status": 503}}, times=2)
     request = gmail.users().messages().list(userId="me")
     request._sleep = lambda seconds: None
     assert len(request.execute(num_retries=2)["messages"]) == 7
@@ -263,17 +235,17 @@ def faults_are_met_as_google_words_them(standins):
 @check
 def a_wrong_secret_and_a_dead_grant_are_told(standins):
     for creds, words in [
-        (credentials(standins.google, secret="wrong"), "invalid_client"),
-        (credentials(standins.google, refresh_token="1//unknown"), "invalid_grant"),
+        (credentials(standins.addresses["google"], secret="wrong"), "invalid_client"),
+        (credentials(standins.addresses["google"], refresh_token="1//unknown"), "invalid_grant"),
     ]:
         try:
-            service(standins.google, "gmail", "v1", creds).users().getProfile(userId="me").execute()
+            service(standins.addresses["google"], "gmail", "v1", creds).users().getProfile(userId="me").execute()
         except RefreshError as error:
             assert words in str(error), error
         else:
             raise AssertionError("not refused")
-    creds = credentials(standins.google)
-    gmail = service(standins.google, "gmail", "v1", creds)
+    creds = credentials(standins.addresses["google"])
+    gmail = service(standins.addresses["google"], "gmail", "v1", creds)
     gmail.users().getProfile(userId="me").execute()
     standins.tell(revoke_grant={"service": "google"})
     try:
@@ -284,25 +256,12 @@ def a_wrong_secret_and_a_dead_grant_are_told(standins):
         raise AssertionError("not refused")
 
 
-def main():
-    failed = 0
-    with tempfile.NamedTemporaryFile(suffix=".jsonl") as log:
-        standins = StandIns(sys.argv[1], log.name)
-        for function in CHECKS:
-            name = function.__name__.replace("_", " ")
-            try:
-                function(standins)
-            except Exception as error:  # every check is tried, whatever the one before it did
-                failed += 1
-                print(f"FAILED  {name}: {type(error).__name__}: {error}")
-            else:
-                print(f"ok      {name}")
-        status = standins.close()
-        lines = [json.loads(line) for line in open(log.name, encoding="utf-8")]
-        bearers = {line["bearer"] for line in lines if line["bearer"]}
-        print(f"{len(CHECKS) - failed} of {len(CHECKS)} checks passed; {len(lines)} calls logged, {len(bearers)} access tokens seen")
-        return 1 if failed or status != 0 or not bearers else 0
+def seen(_standins, log):
+    lines = [json.loads(line) for line in open(log, encoding="utf-8")]
+    bearers = {line["bearer"] for line in lines if line["bearer"]}
+    assert bearers, "no access token was seen"
+    return f"; {len(lines)} calls logged, {len(bearers)} access tokens seen"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    peers.main(CHECKS, seen)

@@ -9,6 +9,9 @@
 //! {"calls": {"service": "google", "label": "gmail.messages.get"}}
 //! {"expire_access_tokens": {"service": "google"}}
 //! {"revoke_grant": {"service": "google"}}
+//! {"say": {"chat": 42, "text": "What needs my attention today?"}}
+//! {"messages": {"service": "telegram"}}
+//! {"bill": {"service": "models"}}
 //! ```
 
 use std::error::Error;
@@ -21,8 +24,10 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::Parser;
+use nbhd_channels::testkit::Telegram;
 use nbhd_core::testkit::Fault;
 use nbhd_google::testkit::{Calendar, GoogleSetup, GoogleStandIn, Mailbox};
+use nbhd_llm::testkit::{ModelStandIn, StandInCatalog};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,6 +46,18 @@ struct Arguments {
     /// The port of the Google stand-in; 0 is a free one.
     #[arg(long, default_value_t = 0)]
     google_port: u16,
+    /// The port of the stand-in for model providers; 0 is a free one.
+    #[arg(long, default_value_t = 0)]
+    models_port: u16,
+    /// The port of the Telegram stand-in; 0 is a free one.
+    #[arg(long, default_value_t = 0)]
+    telegram_port: u16,
+    /// The bot token that the Telegram stand-in knows.
+    #[arg(long, default_value = "123456:stand-in-bot-token-of-35-characters")]
+    telegram_token: String,
+    /// The secret that the Telegram stand-in's webhook calls carry.
+    #[arg(long, default_value = "stand-in-webhook-secret")]
+    telegram_secret: String,
     /// The refresh token that the Google stand-in knows.
     #[arg(long, default_value = "1//stand-in-refresh-token")]
     google_refresh_token: String,
@@ -72,24 +89,23 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let log = Log::open(arguments.log.as_ref())?;
-    let google = google(arguments, log)?;
-    say(&json!({"google": {
-        "url": google.url().as_str().trim_end_matches('/'),
-        "token_uri": google.url().join("token")?,
-        "client_id": google.client_id(),
-        "client_secret": google.client_secret(),
-        "refresh_token": google.refresh_token(),
-        "narrow_refresh_token": NARROW_TOKEN,
-        "address": google.address(),
-        "scopes": [READ_MAIL, READ_CALENDAR],
-    }}))?;
+    let running = Running {
+        google: google(arguments, log)?,
+        models: ModelStandIn::start_with(StandInCatalog::default(), arguments.models_port)?,
+        telegram: Telegram::start_as(
+            arguments.telegram_port,
+            &arguments.telegram_token,
+            &arguments.telegram_secret,
+        )?,
+    };
+    say(&running.addresses()?)?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
         let answer = match serde_json::from_str(&line) {
-            Ok(command) => obey(&google, command),
+            Ok(command) => running.obey(command),
             Err(error) => json!({"error": format!("no command: {error}")}),
         };
         say(&answer)?;
@@ -119,6 +135,13 @@ fn google(arguments: &Arguments, log: Log) -> Result<GoogleStandIn, Box<dyn Erro
     Ok(setup.start()?)
 }
 
+/// All stand-ins.
+struct Running {
+    google: GoogleStandIn,
+    models: ModelStandIn,
+    telegram: Telegram,
+}
+
 /// What a line of the input asks for.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,37 +163,106 @@ enum Command {
     RevokeGrant {
         service: String,
     },
+    /// Somebody says something to the bot: answered with the webhook call that it makes.
+    Say {
+        chat: i64,
+        text: String,
+    },
+    /// What the bot sent.
+    Messages {
+        service: String,
+    },
+    /// What the model providers billed.
+    Bill {
+        service: String,
+    },
 }
 
 fn once() -> usize {
     1
 }
 
-fn obey(google: &GoogleStandIn, command: Command) -> Value {
-    let (Command::Fail { service, .. }
-    | Command::Calls { service, .. }
-    | Command::ExpireAccessTokens { service }
-    | Command::RevokeGrant { service }) = &command;
-    if service != "google" {
-        return json!({"error": format!("no stand-in is called {service}")});
+impl Running {
+    fn addresses(&self) -> Result<Value, Box<dyn Error>> {
+        let Self {
+            google,
+            models,
+            telegram,
+        } = self;
+        Ok(json!({
+            "google": {
+                "url": google.url().as_str().trim_end_matches('/'),
+                "token_uri": google.url().join("token")?,
+                "client_id": google.client_id(),
+                "client_secret": google.client_secret(),
+                "refresh_token": google.refresh_token(),
+                "narrow_refresh_token": NARROW_TOKEN,
+                "address": google.address(),
+                "scopes": [READ_MAIL, READ_CALENDAR],
+            },
+            "models": {
+                "openai": models.base_url("openai"),
+                "mistral": models.base_url("mistral"),
+                "api_key": "sk-stand-in",
+            },
+            "telegram": {
+                "url": telegram.base_url().trim_end_matches('/'),
+                "token": telegram.token(),
+                "webhook_secret": telegram.webhook_secret(),
+            },
+        }))
     }
-    match command {
-        Command::Fail {
-            label, fault, times, ..
-        } => match google.fail(&label, fault, times) {
-            Ok(()) => json!({"ok": true}),
-            Err(error) => json!({"error": error.to_string()}),
-        },
-        Command::Calls { label, .. } => json!({"calls": google.calls(&label)}),
-        Command::ExpireAccessTokens { .. } => {
-            google.expire_access_tokens();
-            json!({"ok": true})
-        }
-        Command::RevokeGrant { .. } => {
-            google.revoke_grant();
-            json!({"ok": true})
+
+    fn obey(&self, command: Command) -> Value {
+        let done = json!({"ok": true});
+        match command {
+            Command::Fail {
+                service,
+                label,
+                fault,
+                times,
+            } => {
+                match service.as_str() {
+                    "google" => {
+                        if let Err(error) = self.google.fail(&label, fault, times) {
+                            return json!({"error": error.to_string()});
+                        }
+                    }
+                    "models" => self.models.fail(&label, fault, times),
+                    "telegram" => self.telegram.fail(&label, fault, times),
+                    _ => return unknown(&service),
+                }
+                done
+            }
+            Command::Calls { service, label } => match service.as_str() {
+                "google" => json!({"calls": self.google.calls(&label)}),
+                "models" => json!({"calls": self.models.calls(&label)}),
+                "telegram" => json!({"calls": self.telegram.calls(&label)}),
+                _ => unknown(&service),
+            },
+            Command::ExpireAccessTokens { service } if service == "google" => {
+                self.google.expire_access_tokens();
+                done
+            }
+            Command::RevokeGrant { service } if service == "google" => {
+                self.google.revoke_grant();
+                done
+            }
+            Command::Say { chat, text } => json!({"call": self.telegram.say(chat, &text)}),
+            Command::Messages { service } if service == "telegram" => {
+                json!({"messages": self.telegram.messages()})
+            }
+            Command::Bill { service } if service == "models" => json!({"bill": self.models.bill()}),
+            Command::ExpireAccessTokens { service }
+            | Command::RevokeGrant { service }
+            | Command::Messages { service }
+            | Command::Bill { service } => unknown(&service),
         }
     }
+}
+
+fn unknown(service: &str) -> Value {
+    json!({"error": format!("no stand-in that could do it is called {service}")})
 }
 
 fn say(line: &Value) -> std::io::Result<()> {
