@@ -246,7 +246,7 @@ impl Running {
             Some(_) if said => of_answer(&self.router.catalog, &self.candidate, None, usage, &self.terms),
             usage => at_bound(usage, &self.terms),
         };
-        let lane = classify::lane(&self.candidate.name, &error);
+        let lane = classify::lane(&error);
         error.code().name().clone_into(&mut self.record.outcome);
         self.record.class = Some(lane.name().to_owned());
         self.record.status = error.provider_status();

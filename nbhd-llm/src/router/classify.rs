@@ -1,6 +1,6 @@
 //! What a failed attempt means: one table from typed facts to a lane, one from the lane to what follows.
 //!
-//! The facts are the provider, its status, its own reason (a code or type, never a sentence), our code and the outcome.
+//! The facts are the provider's status, its own reason (a code or type, never a sentence), our code and the outcome.
 //! Nothing is found out by searching text. How the hold settles follows the outcome alone: what provably did nothing
 //! costs nothing, what nobody knows counts at its bound.
 
@@ -121,9 +121,9 @@ impl Lane {
     }
 }
 
-/// One row: whatever is `None` fits everything.
+/// One row: whatever is `None` fits everything. A word that means something at one provider alone is put into our code by
+/// that provider's own reader, so a row needs no provider.
 struct Row {
-    provider: Option<&'static str>,
     status: Option<u16>,
     reason: Option<&'static str>,
     lane: Lane,
@@ -131,7 +131,6 @@ struct Row {
 
 const fn reason(reason: &'static str, lane: Lane) -> Row {
     Row {
-        provider: None,
         status: None,
         reason: Some(reason),
         lane,
@@ -140,7 +139,6 @@ const fn reason(reason: &'static str, lane: Lane) -> Row {
 
 const fn status(status: u16, lane: Lane) -> Row {
     Row {
-        provider: None,
         status: Some(status),
         reason: None,
         lane,
@@ -167,22 +165,14 @@ const ROWS: &[Row] = &[
     reason("server_is_overloaded", Lane::Overloaded),
     reason("overloaded_error", Lane::Overloaded),
     reason("slow_down", Lane::Rate),
-    Row {
-        provider: Some("mistral"),
-        status: None,
-        reason: Some("1500"),
-        lane: Lane::ModelNotFound,
-    },
     status(529, Lane::Overloaded),
 ];
 
 /// The lane of a failed attempt.
-pub(crate) fn lane(provider: &str, error: &Error) -> Lane {
+pub(crate) fn lane(error: &Error) -> Lane {
     let found = ROWS.iter().find(|row| {
-        row.provider.is_none_or(|name| name == provider)
-            && row
-                .status
-                .is_none_or(|status| error.provider_status() == Some(status))
+        row.status
+            .is_none_or(|status| error.provider_status() == Some(status))
             && row
                 .reason
                 .is_none_or(|reason| error.provider_reason() == Some(reason))
@@ -280,7 +270,7 @@ mod tests {
             (error(Code::Timeout).with_outcome(Outcome::Unknown), Lane::Timeout),
         ];
         for (error, expected) in cases {
-            assert_eq!(lane("openai", &error), expected, "{error:?}");
+            assert_eq!(lane(&error), expected, "{error:?}");
         }
     }
 }
