@@ -153,7 +153,11 @@ pub(super) fn read(
         (None, Some(replaces)) => replaces.clone(),
         (None, None) => return Err(UNDATED.to_owned()),
     };
-    let (end, length) = end(component, &start, first(ICalendarProperty::Dtend))?;
+    let (end, length) = end(
+        component,
+        &start,
+        first(ICalendarProperty::Dtend).map(|end| end.ok_or("the DTEND is no date")),
+    )?;
     let mut rules = Vec::new();
     for entry in component.properties(&ICalendarProperty::Rrule) {
         match entry.values.first() {
@@ -207,10 +211,10 @@ pub(super) fn read(
 fn end(
     component: &ICalendarComponent,
     start: &When,
-    given: Option<Option<When>>,
+    given: Option<Result<When, &'static str>>,
 ) -> Result<(When, Length), String> {
     if let Some(end) = given {
-        let end = end.ok_or("the DTEND is no date")?;
+        let end = end?;
         let mixed = matches!(start, When::Day(_)) != matches!(end, When::Day(_));
         if mixed {
             return Err("one of DTSTART and DTEND is a day, the other a time".to_owned());
@@ -225,7 +229,8 @@ fn end(
         let backwards = match &length {
             Length::Local(length) | Length::Exact(length) => *length < Duration::zero(),
         };
-        if !backwards && !(matches!(start, When::Day(_)) && end == *start) {
+        let no_day = matches!(start, When::Day(_)) && end == *start;
+        if !(backwards || no_day) {
             return Ok((end, length));
         }
     } else if let Some(entry) = component.property(&ICalendarProperty::Duration) {

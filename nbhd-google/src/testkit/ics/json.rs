@@ -11,7 +11,7 @@ use super::zone::Zone;
 impl Calendar {
     /// An event or a series as one resource, times shown in `shown`.
     pub(crate) fn series_resource(&self, series: &Series, event: &Event, owner: &str, shown: &Zone) -> Value {
-        let mut resource = self.common(event, owner);
+        let mut resource = Self::common(event, owner);
         resource["id"] = series.id.clone().into();
         resource["start"] = self.time(&event.start, shown);
         resource["end"] = self.time(&event.end, shown);
@@ -29,7 +29,7 @@ impl Calendar {
         owner: &str,
         shown: &Zone,
     ) -> Value {
-        let mut resource = self.common(occurrence.event, owner);
+        let mut resource = Self::common(occurrence.event, owner);
         resource["id"] = match &occurrence.original {
             Some(original) => {
                 resource["recurringEventId"] = occurrence.series.id.clone().into();
@@ -43,7 +43,7 @@ impl Calendar {
         finish(resource)
     }
 
-    fn common(&self, event: &Event, owner: &str) -> Value {
+    fn common(event: &Event, owner: &str) -> Value {
         let mut fields = event.fields.clone();
         fields.insert("kind".to_owned(), "calendar#event".into());
         fields.insert("iCalUID".to_owned(), event.uid.clone().into());

@@ -92,12 +92,10 @@ fn iana_instant(zone: chrono_tz::Tz, local: NaiveDateTime) -> DateTime<Utc> {
         LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => time.to_utc(),
         LocalResult::None => {
             // The longest gap ever was a day, when Samoa crossed the date line.
-            let before = (1..=25)
-                .filter_map(|hours| {
-                    zone.from_local_datetime(&(local - Duration::hours(hours)))
-                        .latest()
-                })
-                .next();
+            let before = (1..=25).find_map(|hours| {
+                zone.from_local_datetime(&(local - Duration::hours(hours)))
+                    .latest()
+            });
             before.map_or_else(
                 || local.and_utc(),
                 |before| {

@@ -24,10 +24,12 @@ pub(super) fn group(messages: &mut [StoredMessage]) {
             join(&mut parents, at, first);
         }
         // A reply by a program that writes no references joins by its subject alone.
-        if reply && message.index.references.is_empty() && !subject.is_empty() {
-            if let Some(first) = subjects.get(subject) {
-                join(&mut parents, at, *first);
-            }
+        if reply
+            && message.index.references.is_empty()
+            && !subject.is_empty()
+            && let Some(first) = subjects.get(subject)
+        {
+            join(&mut parents, at, *first);
         }
         subjects.entry(subject.to_owned()).or_insert(at);
     }

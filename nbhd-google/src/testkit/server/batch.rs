@@ -23,9 +23,10 @@ pub(super) async fn answer(door: &Door, call: &Call) -> Answer {
     let mut body = Vec::new();
     for (id, part) in parts.into_iter().rev() {
         // A part passes the faults of its label, as a call of its own would.
-        let reply = match part.path.starts_with("/batch") {
-            true => Answer::bad_request("badRequest", "A batch cannot hold a batch.").into_reply(),
-            false => Box::pin(door.answer(part, true)).await,
+        let reply = if part.path.starts_with("/batch") {
+            Answer::bad_request("badRequest", "A batch cannot hold a batch.").into_reply()
+        } else {
+            Box::pin(door.answer(part, true)).await
         };
         write(&mut body, &out, id.as_deref(), reply);
     }
@@ -159,17 +160,21 @@ fn write(out: &mut Vec<u8>, boundary: &str, id: Option<&str>, reply: Reply) {
     else {
         return;
     };
-    let mut head = format!("--{boundary}\r\nContent-Type: application/http\r\n");
-    if let Some(id) = id {
+    let id = id.map_or(String::new(), |id| {
         let id = id.trim_start_matches('<').trim_end_matches('>');
-        head.push_str(&format!("Content-ID: <response-{id}>\r\n"));
-    }
+        format!("Content-ID: <response-{id}>\r\n")
+    });
     let reason = status.canonical_reason().unwrap_or("Unknown");
-    head.push_str(&format!("\r\nHTTP/1.1 {} {reason}\r\n", status.as_u16()));
-    for (name, value) in &headers {
-        head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
-    }
-    head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    let fields: Vec<String> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default()))
+        .collect();
+    let head = format!(
+        "--{boundary}\r\nContent-Type: application/http\r\n{id}\r\nHTTP/1.1 {} {reason}\r\n{}Content-Length: {}\r\n\r\n",
+        status.as_u16(),
+        fields.concat(),
+        body.len()
+    );
     out.extend_from_slice(head.as_bytes());
     out.extend_from_slice(&body);
     out.extend_from_slice(b"\r\n");

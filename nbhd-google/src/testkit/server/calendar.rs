@@ -70,7 +70,7 @@ impl State {
     fn events(&self, id: &str, query: &[(String, String)]) -> Answered {
         let (id, calendar) = self.find_calendar(id)?;
         if field(query, "syncToken").is_some() {
-            return self.since(calendar, query);
+            return Self::since(calendar, query);
         }
         let window = window(field(query, "timeMin"), field(query, "timeMax"))?;
         let single = flag(query, "singleEvents");
@@ -156,7 +156,7 @@ impl State {
     }
 
     /// What changed since a token: nothing, since nothing changes here. A token of somebody else has expired.
-    fn since(&self, calendar: &Calendar, query: &[(String, String)]) -> Answered {
+    fn since(calendar: &Calendar, query: &[(String, String)]) -> Answered {
         let refused = [
             "iCalUID",
             "orderBy",

@@ -106,13 +106,16 @@ impl State {
             .iter()
             .skip(start)
             .take(size)
-            .map(|message| match threads {
-                false => json!({"id": message.id, "threadId": message.thread_id}),
-                true => json!({
-                    "id": message.thread_id,
-                    "snippet": snippet(message),
-                    "historyId": mail.history.get(&message.id).unwrap_or(&FIRST_HISTORY).to_string(),
-                }),
+            .map(|message| {
+                if threads {
+                    json!({
+                        "id": message.thread_id,
+                        "snippet": snippet(message),
+                        "historyId": mail.history.get(&message.id).unwrap_or(&FIRST_HISTORY).to_string(),
+                    })
+                } else {
+                    json!({"id": message.id, "threadId": message.thread_id})
+                }
             })
             .collect();
         let mut body = json!({"resultSizeEstimate": found.len()});
@@ -151,7 +154,7 @@ fn find<'a>(mail: &'a Mail, id: &str) -> Result<&'a StoredMessage, Answer> {
         .ok_or_else(Answer::not_found)
 }
 
-fn format<'a>(query: &'a [(String, String)], only_metadata: bool, raw: bool) -> Result<&'a str, Answer> {
+fn format(query: &[(String, String)], only_metadata: bool, raw: bool) -> Result<&'static str, Answer> {
     let format = field(query, "format").unwrap_or("full");
     let lower = ["full", "metadata", "minimal", "raw"]
         .into_iter()

@@ -1,5 +1,6 @@
 //! The stand-in asked directly, without a network. Google's own client asks it in `conformance/peers/google`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ impl Asked {
     async fn batch(&self, token: &str, targets: &[String]) -> (u16, String) {
         let mut body = String::new();
         for (index, target) in targets.iter().enumerate() {
-            body.push_str(&format!("--B\r\nContent-Type: application/http\r\nContent-ID: <item-{index}>\r\n\r\nGET {target} HTTP/1.1\r\n\r\n\r\n"));
+            write!(body, "--B\r\nContent-Type: application/http\r\nContent-ID: <item-{index}>\r\n\r\nGET {target} HTTP/1.1\r\n\r\n\r\n").unwrap();
         }
         body.push_str("--B--\r\n");
         let mut call = Call::new(Method::POST, "/batch/gmail/v1");
