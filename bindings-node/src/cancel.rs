@@ -7,9 +7,12 @@ use futures::FutureExt;
 use napi::bindgen_prelude::{JsObjectValue, Object, PromiseRaw, Result};
 use napi::{Env, JsValue, Unknown};
 use nbhd_core::{Code, Error};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::convert::ToNode;
+use crate::convert::{ToNode, input};
 use crate::error::{aborted, raise};
 
 /// Runs `work` and returns a promise of its result. `options.signal` cancels it, also when it is aborted already.
@@ -75,4 +78,29 @@ fn watch(env: &Env, options: Option<&Object<'_>>, cancellation: &CancellationTok
         },
     )?;
     Ok(())
+}
+
+/// The fields of an options object but `signal`, as JSON.
+pub(crate) fn call_value(options: Option<&Object<'_>>) -> std::result::Result<serde_json::Map<String, Value>, Error> {
+    let mut fields = serde_json::Map::new();
+    let Some(options) = options else { return Ok(fields) };
+    let refused = |error: napi::Error| Error::new(Code::InvalidInput, format!("the options: {}", error.reason));
+    for name in Object::keys(options).map_err(refused)? {
+        if name == "signal" {
+            continue;
+        }
+        // `undefined` means: not given.
+        if let Some(value) = options.get::<Value>(&name).map_err(refused)? {
+            fields.insert(name, value);
+        }
+    }
+    Ok(fields)
+}
+
+/// An options object as the input type of a call.
+pub(crate) fn call_options<T: DeserializeOwned + JsonSchema + 'static>(
+    what: &str,
+    options: Option<&Object<'_>>,
+) -> std::result::Result<T, Error> {
+    input(what, Value::Object(call_value(options)?))
 }

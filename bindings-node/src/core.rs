@@ -1,10 +1,23 @@
-//! `Host`, `Secret` and what hangs on them.
+//! `Host`, `Secret`, the inbox and its work.
 
-use napi::{Env, Result};
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{ClassInstance, Either, Object, PromiseRaw, Result};
+use napi::bindgen_prelude::JavaScriptClassExt;
+use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
+use nbhd_core::inbox::{NewEvent, Work as CoreWork};
+use nbhd_core::outbox::NewIntent;
+use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secret::SecretSource;
+use nbhd_core::vault::Vault;
+use nbhd_core::{Code, Error};
+use serde_json::Value;
 
+use crate::cancel::promise;
+use crate::convert::{Data, ToNode, input};
 use crate::error::raise;
+use crate::testkit::Clock;
 
 /// What the program around us provides: store, secrets, clock, receipt sink, transport.
 ///
@@ -12,45 +25,202 @@ use crate::error::raise;
 #[napi]
 pub struct Host {
     pub(crate) inner: nbhd_core::Host,
+    receipts: Arc<MemoryReceipts>,
 }
 
 #[napi]
 impl Host {
-    #[napi(constructor)]
-    pub fn new(env: &Env, address: String) -> Result<Self> {
-        let inner = nbhd_core::Host::new(&address).map_err(|error| raise(env, &error))?;
-        Ok(Self { inner })
+    #[napi(constructor, ts_args_type = "address: string, options?: { vaultKey?: Secret | string; clock?: Clock }")]
+    pub fn new(env: &Env, address: String, options: Option<Object<'_>>) -> Result<Self> {
+        let receipts = Arc::new(MemoryReceipts::default());
+        let clock = match &options {
+            Some(options) => options.get::<ClassInstance<'_, Clock>>("clock")?,
+            None => None,
+        };
+        let clock: Option<Arc<dyn nbhd_core::Clock>> = clock.map(|clock| clock.inner() as Arc<dyn nbhd_core::Clock>);
+        let store = nbhd_core::store::open_with(&address, clock.clone()).map_err(|error| raise(env, &error))?;
+        let mut builder = nbhd_core::Host::builder(store).with_receipts(receipts.clone());
+        if let Some(clock) = clock {
+            builder = builder.with_clock(clock);
+        }
+        if let Some(options) = &options
+            && let Some(key) = secret(options, "vaultKey")?
+        {
+            builder = builder.with_vault(Vault::with_source(key));
+        }
+        Ok(Self { inner: builder.build(), receipts })
+    }
+
+    /// Durable work: what was accepted and is not handled yet.
+    #[napi(getter)]
+    pub fn inbox(&self) -> Inbox {
+        Inbox { inner: nbhd_core::inbox::Inbox::new(&self.inner) }
+    }
+
+    /// The receipts of the last 1,000 calls, oldest first.
+    #[napi(ts_return_type = "Array<Receipt>")]
+    pub fn receipts<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        Data(self.receipts.all()).to_node(env)
+    }
+
+    /// Finishes what runs and closes the store. The next call opens it again.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn close<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let host = self.inner.clone();
+        promise(env, None, async move { host.store().close().await })
+    }
+
+    /// Creates the store where that is a step of its own. SQLite and memory make themselves.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn create_store<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let host = self.inner.clone();
+        promise(env, None, async move { host.store().create().await })
     }
 }
 
 /// A secret: never printed, never serialised.
 #[napi]
 pub struct Secret {
-    pub(crate) inner: SecretSource,
+    inner: SecretSource,
 }
 
 #[napi]
 impl Secret {
     #[napi(constructor)]
     pub fn new(value: String) -> Self {
-        Self {
-            inner: nbhd_core::Secret::new(value).into(),
-        }
+        Self { inner: nbhd_core::Secret::new(value).into() }
     }
 
     /// Read from the environment variable `name` when it is first needed.
     #[napi(factory)]
     pub fn env(name: String) -> Self {
-        Self {
-            inner: nbhd_core::Secret::env(name),
-        }
+        Self { inner: nbhd_core::Secret::env(name) }
     }
 
     /// Read from a file that only its owner may read, when it is first needed.
     #[napi(factory)]
     pub fn file(path: String) -> Self {
-        Self {
-            inner: nbhd_core::Secret::file(path),
-        }
+        Self { inner: nbhd_core::Secret::file(path) }
+    }
+}
+
+/// A secret, given as a `Secret` or as its text.
+pub(crate) type SecretArgument<'env> = Either<ClassInstance<'env, Secret>, String>;
+
+pub(crate) fn source(argument: SecretArgument<'_>) -> SecretSource {
+    match argument {
+        Either::A(secret) => secret.inner.clone(),
+        Either::B(text) => nbhd_core::Secret::new(text).into(),
+    }
+}
+
+/// The secret of this name among the options.
+pub(crate) fn secret(options: &Object<'_>, name: &str) -> Result<Option<SecretSource>> {
+    Ok(options.get::<SecretArgument<'_>>(name)?.map(source))
+}
+
+/// Durable work: accepted once, handled in order within a lane, tried again, never lost.
+#[napi]
+pub struct Inbox {
+    inner: nbhd_core::inbox::Inbox,
+}
+
+#[napi]
+impl Inbox {
+    /// Claims all dedupe keys of `event` and stores it, in one step; only then may the host acknowledge.
+    #[napi(ts_args_type = "event: NewEvent, options?: CallOptions", ts_return_type = "Promise<Accepted>")]
+    pub fn accept<'env>(
+        &self,
+        env: &'env Env,
+        event: Value,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let inbox = self.inner.clone();
+        let event = input::<NewEvent>("event", event);
+        promise(env, options.as_ref(), async move { inbox.accept(event?).await.map(Data) })
+    }
+
+    /// The next event that is ready, leased by its lane; `null` when there is none.
+    #[napi(ts_args_type = "options?: CallOptions", ts_return_type = "Promise<Work | null>")]
+    pub fn claim<'env>(&self, env: &'env Env, options: Option<Object<'_>>) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let inbox = self.inner.clone();
+        promise(env, options.as_ref(), async move { Ok(inbox.claim().await?.map(Work::new)) })
+    }
+
+    /// How many events are accepted and not handled.
+    #[napi(ts_args_type = "options?: CallOptions", ts_return_type = "Promise<number>")]
+    pub fn pending<'env>(&self, env: &'env Env, options: Option<Object<'_>>) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let inbox = self.inner.clone();
+        promise(env, options.as_ref(), async move { inbox.pending().await.map(Data) })
+    }
+
+    /// The events that were given up, newest last, at most `limit` (100).
+    #[napi(ts_args_type = "limit?: number, options?: CallOptions", ts_return_type = "Promise<Array<DeadLetter>>")]
+    pub fn dead_letters<'env>(
+        &self,
+        env: &'env Env,
+        limit: Option<u32>,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let inbox = self.inner.clone();
+        let limit = limit.unwrap_or(100) as usize;
+        promise(env, options.as_ref(), async move { inbox.dead_letters(limit).await.map(Data) })
+    }
+}
+
+/// One event in a worker's hands. It ends with `done`, `commit` or `fail`; without any of them its lane is free again
+/// when the lease ends.
+#[napi]
+pub struct Work {
+    inner: Arc<CoreWork>,
+}
+
+impl Work {
+    fn new(work: CoreWork) -> Self {
+        Self { inner: Arc::new(work) }
+    }
+}
+
+impl ToNode for Work {
+    fn to_node<'env>(self, env: &'env Env) -> Result<Unknown<'env>> {
+        Ok(self.into_instance(env)?.as_object(env).to_unknown())
+    }
+}
+
+#[napi]
+impl Work {
+    /// The event.
+    #[napi(getter, ts_return_type = "InboxEvent")]
+    pub fn event<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        Data(self.inner.event().clone()).to_node(env)
+    }
+
+    /// Prolongs the lease; every 20 s is enough. Refused with `store_conflict` when it was lost: then stop.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn renew<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let work = Arc::clone(&self.inner);
+        promise(env, None, async move { work.renew().await })
+    }
+
+    /// The event is handled: it is removed and its lane goes on.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn done<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let work = Arc::clone(&self.inner);
+        promise(env, None, async move { work.done().await })
+    }
+
+    /// The event is handled and `sends` are to be sent: stored in one step.
+    #[napi(ts_args_type = "sends: Array<NewIntent>", ts_return_type = "Promise<void>")]
+    pub fn commit<'env>(&self, env: &'env Env, sends: Value) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let work = Arc::clone(&self.inner);
+        let sends = input::<Vec<NewIntent>>("sends", sends);
+        promise(env, None, async move { work.commit(sends?).await })
+    }
+
+    /// The event was not handled: it is tried again after a back-off, or becomes a dead letter. `reason` is redacted.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn fail<'env>(&self, env: &'env Env, reason: String) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let work = Arc::clone(&self.inner);
+        promise(env, None, async move { work.fail(&Error::new(Code::Internal, reason)).await })
     }
 }

@@ -2,7 +2,17 @@
 //!
 //! Loading starts nothing: the runtime comes with the first call, and an idle binding never keeps the process alive.
 
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::elidable_lifetime_names,
+    reason = "the shapes that the napi macros take"
+)]
+#![expect(missing_docs, reason = "constructors are documented on their classes, which is where index.d.ts shows them")]
+
 mod cancel;
+mod channels;
 mod convert;
 mod core;
 mod error;
+mod google;
+mod testkit;
