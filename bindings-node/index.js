@@ -26,6 +26,31 @@ class AbortError extends Error {
 
 native._setErrorFactory((data) => (data ? new NbhdError(data) : new AbortError()));
 
+/** A stream is its own iterator. */
+native.Stream.prototype[Symbol.asyncIterator] = function () {
+  return this;
+};
+
 exports.NbhdError = NbhdError;
 exports.Host = native.Host;
 exports.Secret = native.Secret;
+exports.Inbox = native.Inbox;
+exports.Work = native.Work;
+exports.Google = native.Google;
+exports.Account = native.Account;
+exports.AccessToken = native.AccessToken;
+exports.Gmail = native.Gmail;
+exports.Calendar = native.Calendar;
+exports.Router = native.Router;
+exports.Stream = native.Stream;
+exports.Telegram = native.Telegram;
+exports.buildBrief = native.buildBrief;
+exports.validateBrief = native.validateBrief;
+exports.renderBrief = native.renderBrief;
+exports.testkit = {
+  Clock: native.Clock,
+  Script: native.Script,
+  Google: native.StandInGoogle,
+  Models: native.StandInModels,
+  Telegram: native.StandInTelegram,
+};

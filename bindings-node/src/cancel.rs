@@ -25,8 +25,26 @@ where
     T: ToNode + Send + 'static,
     F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
 {
+    promise_until(env, cancellation(env, options)?, work)
+}
+
+/// The cancellation that `options.signal` sets off.
+pub(crate) fn cancellation(env: &Env, options: Option<&Object<'_>>) -> Result<CancellationToken> {
     let cancellation = CancellationToken::new();
     watch(env, options, &cancellation)?;
+    Ok(cancellation)
+}
+
+/// The same under a cancellation that is there already.
+pub(crate) fn promise_until<'env, T, F>(
+    env: &'env Env,
+    cancellation: CancellationToken,
+    work: F,
+) -> Result<PromiseRaw<'env, Unknown<'env>>>
+where
+    T: ToNode + Send + 'static,
+    F: Future<Output = std::result::Result<T, Error>> + Send + 'static,
+{
     let guarded = async move {
         let ended = AssertUnwindSafe(async move {
             tokio::select! {
@@ -81,10 +99,13 @@ fn watch(env: &Env, options: Option<&Object<'_>>, cancellation: &CancellationTok
 }
 
 /// The fields of an options object but `signal`, as JSON.
-pub(crate) fn call_value(options: Option<&Object<'_>>) -> std::result::Result<serde_json::Map<String, Value>, Error> {
+pub(crate) fn call_value(
+    options: Option<&Object<'_>>,
+) -> std::result::Result<serde_json::Map<String, Value>, Error> {
     let mut fields = serde_json::Map::new();
     let Some(options) = options else { return Ok(fields) };
-    let refused = |error: napi::Error| Error::new(Code::InvalidInput, format!("the options: {}", error.reason));
+    let refused =
+        |error: napi::Error| Error::new(Code::InvalidInput, format!("the options: {}", error.reason));
     for name in Object::keys(options).map_err(refused)? {
         if name == "signal" {
             continue;

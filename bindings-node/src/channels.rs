@@ -9,7 +9,7 @@ use nbhd_core::{Code, Error};
 use serde_json::Value;
 
 use crate::cancel::{call_value, promise};
-use crate::convert::{Data, input};
+use crate::convert::{Data, ToNode, input};
 use crate::core::{Host, secret};
 use crate::error::raise;
 
@@ -19,7 +19,7 @@ use crate::error::raise;
 /// Without a webhook secret every webhook call is refused. `baseUrl` is for a server of one's own or a stand-in.
 #[napi]
 pub struct Telegram {
-    inner: nbhd_channels::Telegram,
+    pub(crate) inner: nbhd_channels::Telegram,
 }
 
 #[napi]
@@ -59,7 +59,9 @@ impl Telegram {
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let (telegram, headers) = (self.inner.clone(), header_map(&headers));
         let body = body.to_vec();
-        promise(env, options.as_ref(), async move { telegram.receive(&headers, body).await.map(Data) })
+        promise(env, options.as_ref(), async move {
+            telegram.receive(&headers, body).await.map(Data)
+        })
     }
 
     /// Sends a message and returns its delivery. The same `key` again resumes or returns, and never sends a part twice.
@@ -73,20 +75,67 @@ impl Telegram {
         conversation: String,
         message: Option<Object<'_>>,
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
-        let given = call_value(message.as_ref()).and_then(|mut fields| {
-            fields.insert("conversation".to_owned(), conversation.into());
-            input::<Message>("send", Value::Object(fields))
-        });
+        let given = given(conversation, message.as_ref());
         let telegram = self.inner.clone();
-        promise(env, message.as_ref(), async move { telegram.send(given?).await.map(Data) })
+        promise(env, message.as_ref(), async move {
+            telegram.send(given?).await.map(Data)
+        })
+    }
+
+    /// Goes on with what `work.commit` stored, or an earlier `send` left, under this key.
+    #[napi(
+        ts_args_type = "key: string, options?: CallOptions",
+        ts_return_type = "Promise<Delivery>"
+    )]
+    pub fn resume<'env>(
+        &self,
+        env: &'env Env,
+        key: String,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let telegram = self.inner.clone();
+        promise(env, options.as_ref(), async move {
+            telegram.resume(&key).await.map(Data)
+        })
+    }
+
+    /// A message as an intent for `work.commit([…])`: rendered and split, neither stored nor sent. Pure.
+    #[napi(
+        ts_args_type = "conversation: string, message: Omit<OutboundMessage, \"conversation\">",
+        ts_return_type = "NewIntent"
+    )]
+    pub fn intent<'env>(
+        &self,
+        env: &'env Env,
+        conversation: String,
+        message: Option<Object<'_>>,
+    ) -> Result<Unknown<'env>> {
+        let intent = given(conversation, message.as_ref())
+            .and_then(|message| self.inner.intent(&message))
+            .map_err(|error| raise(env, &error))?;
+        Data(intent).to_node(env)
     }
 
     /// Asks the platform who the bot is.
     #[napi(ts_args_type = "options?: CallOptions", ts_return_type = "Promise<Probe>")]
-    pub fn probe<'env>(&self, env: &'env Env, options: Option<Object<'_>>) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+    pub fn probe<'env>(
+        &self,
+        env: &'env Env,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let telegram = self.inner.clone();
-        promise(env, options.as_ref(), async move { telegram.probe().await.map(Data) })
+        promise(
+            env,
+            options.as_ref(),
+            async move { telegram.probe().await.map(Data) },
+        )
     }
+}
+
+fn given(conversation: String, message: Option<&Object<'_>>) -> std::result::Result<Message, Error> {
+    let mut fields = call_value(message)?;
+    fields.insert("conversation".to_owned(), conversation.into());
+    input("send", Value::Object(fields))
 }
 
 /// Headers as Node's `request.headers` has them. What is no header at all is left out: it verifies nothing.

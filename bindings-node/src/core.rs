@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{ClassInstance, Either, Object, PromiseRaw, Result};
 use napi::bindgen_prelude::JavaScriptClassExt;
+use napi::bindgen_prelude::{ClassInstance, Either, Object, PromiseRaw, Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use nbhd_core::inbox::{NewEvent, Work as CoreWork};
@@ -30,15 +30,20 @@ pub struct Host {
 
 #[napi]
 impl Host {
-    #[napi(constructor, ts_args_type = "address: string, options?: { vaultKey?: Secret | string; clock?: Clock }")]
+    #[napi(
+        constructor,
+        ts_args_type = "address: string, options?: { vaultKey?: Secret | string; clock?: Clock }"
+    )]
     pub fn new(env: &Env, address: String, options: Option<Object<'_>>) -> Result<Self> {
         let receipts = Arc::new(MemoryReceipts::default());
         let clock = match &options {
             Some(options) => options.get::<ClassInstance<'_, Clock>>("clock")?,
             None => None,
         };
-        let clock: Option<Arc<dyn nbhd_core::Clock>> = clock.map(|clock| clock.inner() as Arc<dyn nbhd_core::Clock>);
-        let store = nbhd_core::store::open_with(&address, clock.clone()).map_err(|error| raise(env, &error))?;
+        let clock: Option<Arc<dyn nbhd_core::Clock>> =
+            clock.map(|clock| clock.inner() as Arc<dyn nbhd_core::Clock>);
+        let store =
+            nbhd_core::store::open_with(&address, clock.clone()).map_err(|error| raise(env, &error))?;
         let mut builder = nbhd_core::Host::builder(store).with_receipts(receipts.clone());
         if let Some(clock) = clock {
             builder = builder.with_clock(clock);
@@ -48,13 +53,18 @@ impl Host {
         {
             builder = builder.with_vault(Vault::with_source(key));
         }
-        Ok(Self { inner: builder.build(), receipts })
+        Ok(Self {
+            inner: builder.build(),
+            receipts,
+        })
     }
 
     /// Durable work: what was accepted and is not handled yet.
     #[napi(getter)]
     pub fn inbox(&self) -> Inbox {
-        Inbox { inner: nbhd_core::inbox::Inbox::new(&self.inner) }
+        Inbox {
+            inner: nbhd_core::inbox::Inbox::new(&self.inner),
+        }
     }
 
     /// The receipts of the last 1,000 calls, oldest first.
@@ -88,19 +98,25 @@ pub struct Secret {
 impl Secret {
     #[napi(constructor)]
     pub fn new(value: String) -> Self {
-        Self { inner: nbhd_core::Secret::new(value).into() }
+        Self {
+            inner: nbhd_core::Secret::new(value).into(),
+        }
     }
 
     /// Read from the environment variable `name` when it is first needed.
     #[napi(factory)]
     pub fn env(name: String) -> Self {
-        Self { inner: nbhd_core::Secret::env(name) }
+        Self {
+            inner: nbhd_core::Secret::env(name),
+        }
     }
 
     /// Read from a file that only its owner may read, when it is first needed.
     #[napi(factory)]
     pub fn file(path: String) -> Self {
-        Self { inner: nbhd_core::Secret::file(path) }
+        Self {
+            inner: nbhd_core::Secret::file(path),
+        }
     }
 }
 
@@ -128,7 +144,10 @@ pub struct Inbox {
 #[napi]
 impl Inbox {
     /// Claims all dedupe keys of `event` and stores it, in one step; only then may the host acknowledge.
-    #[napi(ts_args_type = "event: NewEvent, options?: CallOptions", ts_return_type = "Promise<Accepted>")]
+    #[napi(
+        ts_args_type = "event: NewEvent, options?: CallOptions",
+        ts_return_type = "Promise<Accepted>"
+    )]
     pub fn accept<'env>(
         &self,
         env: &'env Env,
@@ -137,25 +156,47 @@ impl Inbox {
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let inbox = self.inner.clone();
         let event = input::<NewEvent>("event", event);
-        promise(env, options.as_ref(), async move { inbox.accept(event?).await.map(Data) })
+        promise(env, options.as_ref(), async move {
+            inbox.accept(event?).await.map(Data)
+        })
     }
 
     /// The next event that is ready, leased by its lane; `null` when there is none.
-    #[napi(ts_args_type = "options?: CallOptions", ts_return_type = "Promise<Work | null>")]
-    pub fn claim<'env>(&self, env: &'env Env, options: Option<Object<'_>>) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+    #[napi(
+        ts_args_type = "options?: CallOptions",
+        ts_return_type = "Promise<Work | null>"
+    )]
+    pub fn claim<'env>(
+        &self,
+        env: &'env Env,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let inbox = self.inner.clone();
-        promise(env, options.as_ref(), async move { Ok(inbox.claim().await?.map(Work::new)) })
+        promise(env, options.as_ref(), async move {
+            Ok(inbox.claim().await?.map(Work::new))
+        })
     }
 
     /// How many events are accepted and not handled.
     #[napi(ts_args_type = "options?: CallOptions", ts_return_type = "Promise<number>")]
-    pub fn pending<'env>(&self, env: &'env Env, options: Option<Object<'_>>) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+    pub fn pending<'env>(
+        &self,
+        env: &'env Env,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let inbox = self.inner.clone();
-        promise(env, options.as_ref(), async move { inbox.pending().await.map(Data) })
+        promise(
+            env,
+            options.as_ref(),
+            async move { inbox.pending().await.map(Data) },
+        )
     }
 
     /// The events that were given up, newest last, at most `limit` (100).
-    #[napi(ts_args_type = "limit?: number, options?: CallOptions", ts_return_type = "Promise<Array<DeadLetter>>")]
+    #[napi(
+        ts_args_type = "limit?: number, options?: CallOptions",
+        ts_return_type = "Promise<Array<DeadLetter>>"
+    )]
     pub fn dead_letters<'env>(
         &self,
         env: &'env Env,
@@ -164,7 +205,9 @@ impl Inbox {
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let inbox = self.inner.clone();
         let limit = limit.unwrap_or(100) as usize;
-        promise(env, options.as_ref(), async move { inbox.dead_letters(limit).await.map(Data) })
+        promise(env, options.as_ref(), async move {
+            inbox.dead_letters(limit).await.map(Data)
+        })
     }
 }
 
@@ -177,7 +220,9 @@ pub struct Work {
 
 impl Work {
     fn new(work: CoreWork) -> Self {
-        Self { inner: Arc::new(work) }
+        Self {
+            inner: Arc::new(work),
+        }
     }
 }
 
@@ -221,6 +266,8 @@ impl Work {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn fail<'env>(&self, env: &'env Env, reason: String) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let work = Arc::clone(&self.inner);
-        promise(env, None, async move { work.fail(&Error::new(Code::Internal, reason)).await })
+        promise(env, None, async move {
+            work.fail(&Error::new(Code::Internal, reason)).await
+        })
     }
 }

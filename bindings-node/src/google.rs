@@ -1,7 +1,7 @@
 //! `Google`, its accounts, Gmail and Calendar.
 
-use napi::bindgen_prelude::{ClassInstance, Object, PromiseRaw, Result};
 use napi::bindgen_prelude::JavaScriptClassExt;
+use napi::bindgen_prelude::{ClassInstance, Object, PromiseRaw, Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use nbhd_core::{Code, Error};
@@ -30,8 +30,15 @@ impl Google {
         ts_args_type = "host: Host, options: { clientId: string; clientSecret: Secret | string; endpoints?: Endpoints }"
     )]
     pub fn new(env: &Env, host: ClassInstance<'_, Host>, options: Object<'_>) -> Result<Self> {
-        let missing = |name: &str| raise(env, &Error::new(Code::InvalidInput, format!("Google needs `{name}`")));
-        let id = options.get::<String>("clientId")?.ok_or_else(|| missing("clientId"))?;
+        let missing = |name: &str| {
+            raise(
+                env,
+                &Error::new(Code::InvalidInput, format!("Google needs `{name}`")),
+            )
+        };
+        let id = options
+            .get::<String>("clientId")?
+            .ok_or_else(|| missing("clientId"))?;
         let client_secret = secret(&options, "clientSecret")?.ok_or_else(|| missing("clientSecret"))?;
         let mut inner = nbhd_google::Google::new(&host.inner, OAuthClient::new(id, client_secret));
         if let Some(endpoints) = options.get::<Value>("endpoints")? {
@@ -45,7 +52,9 @@ impl Google {
     /// A handle on the account that the program calls `name`. It costs nothing and does nothing.
     #[napi]
     pub fn account(&self, name: String) -> Account {
-        Account { inner: self.inner.account(name) }
+        Account {
+            inner: self.inner.account(name),
+        }
     }
 }
 
@@ -81,18 +90,34 @@ impl Account {
             connect = connect.with_scopes(scopes);
         }
         let account = self.inner.clone();
-        promise(env, options.as_ref(), async move { account.connect(connect).await.map(Data) })
+        promise(env, options.as_ref(), async move {
+            account.connect(connect).await.map(Data)
+        })
     }
 
     /// The state of the connection. Asks the store only, never Google.
-    #[napi(ts_args_type = "options?: CallOptions", ts_return_type = "Promise<Connection>")]
-    pub fn status<'env>(&self, env: &'env Env, options: Option<Object<'_>>) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+    #[napi(
+        ts_args_type = "options?: CallOptions",
+        ts_return_type = "Promise<Connection>"
+    )]
+    pub fn status<'env>(
+        &self,
+        env: &'env Env,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let account = self.inner.clone();
-        promise(env, options.as_ref(), async move { account.status().await.map(Data) })
+        promise(
+            env,
+            options.as_ref(),
+            async move { account.status().await.map(Data) },
+        )
     }
 
     /// A short-lived access token, for calls that nbhd does not make.
-    #[napi(ts_args_type = "options?: CallOptions", ts_return_type = "Promise<AccessToken>")]
+    #[napi(
+        ts_args_type = "options?: CallOptions",
+        ts_return_type = "Promise<AccessToken>"
+    )]
     pub fn access_token<'env>(
         &self,
         env: &'env Env,
@@ -107,13 +132,17 @@ impl Account {
     /// Its mail.
     #[napi(getter)]
     pub fn gmail(&self) -> Gmail {
-        Gmail { inner: self.inner.gmail() }
+        Gmail {
+            inner: self.inner.gmail(),
+        }
     }
 
     /// Its calendars.
     #[napi(getter)]
     pub fn calendar(&self) -> Calendar {
-        Calendar { inner: self.inner.calendar() }
+        Calendar {
+            inner: self.inner.calendar(),
+        }
     }
 }
 
@@ -159,7 +188,10 @@ pub struct Gmail {
 #[napi]
 impl Gmail {
     /// Cards of messages, newest first.
-    #[napi(ts_args_type = "options?: ListMessages & CallOptions", ts_return_type = "Promise<Page<MessageCard>>")]
+    #[napi(
+        ts_args_type = "options?: ListMessages & CallOptions",
+        ts_return_type = "Promise<Page<MessageCard>>"
+    )]
     pub fn list_messages<'env>(
         &self,
         env: &'env Env,
@@ -167,11 +199,18 @@ impl Gmail {
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let list = call_options::<ListMessages>("listMessages", options.as_ref());
         let gmail = self.inner.clone();
-        promise(env, options.as_ref(), async move { gmail.list_messages(list?).await })
+        promise(
+            env,
+            options.as_ref(),
+            async move { gmail.list_messages(list?).await },
+        )
     }
 
     /// One message with its decoded body. What it says is untrusted: it comes from outside.
-    #[napi(ts_args_type = "id: string, options?: CallOptions", ts_return_type = "Promise<Message>")]
+    #[napi(
+        ts_args_type = "id: string, options?: CallOptions",
+        ts_return_type = "Promise<Message>"
+    )]
     pub fn get_message<'env>(
         &self,
         env: &'env Env,
@@ -179,7 +218,9 @@ impl Gmail {
         options: Option<Object<'_>>,
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let gmail = self.inner.clone();
-        promise(env, options.as_ref(), async move { gmail.get_message(id).await.map(Data) })
+        promise(env, options.as_ref(), async move {
+            gmail.get_message(id).await.map(Data)
+        })
     }
 }
 
@@ -192,7 +233,10 @@ pub struct Calendar {
 #[napi]
 impl Calendar {
     /// Events in order of their beginning, series expanded.
-    #[napi(ts_args_type = "options?: ListEvents & CallOptions", ts_return_type = "Promise<Page<CalendarEvent>>")]
+    #[napi(
+        ts_args_type = "options?: ListEvents & CallOptions",
+        ts_return_type = "Promise<Page<CalendarEvent>>"
+    )]
     pub fn list_events<'env>(
         &self,
         env: &'env Env,
@@ -200,11 +244,18 @@ impl Calendar {
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let list = call_options::<ListEvents>("listEvents", options.as_ref());
         let calendar = self.inner.clone();
-        promise(env, options.as_ref(), async move { calendar.list_events(list?).await })
+        promise(
+            env,
+            options.as_ref(),
+            async move { calendar.list_events(list?).await },
+        )
     }
 
     /// When calendars are busy. A calendar that could not be read has `problems` and is never free.
-    #[napi(ts_args_type = "options: FreeBusy & CallOptions", ts_return_type = "Promise<FreeBusyAnswer>")]
+    #[napi(
+        ts_args_type = "options: FreeBusy & CallOptions",
+        ts_return_type = "Promise<FreeBusyAnswer>"
+    )]
     pub fn free_busy<'env>(
         &self,
         env: &'env Env,
@@ -212,6 +263,8 @@ impl Calendar {
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let ask = call_options::<FreeBusy>("freeBusy", options.as_ref());
         let calendar = self.inner.clone();
-        promise(env, options.as_ref(), async move { calendar.free_busy(ask?).await.map(Data) })
+        promise(env, options.as_ref(), async move {
+            calendar.free_busy(ask?).await.map(Data)
+        })
     }
 }

@@ -7,12 +7,13 @@
     clippy::elidable_lifetime_names,
     reason = "the shapes that the napi macros take"
 )]
-#![expect(missing_docs, reason = "constructors are documented on their classes, which is where index.d.ts shows them")]
 
+mod brief;
 mod cancel;
 mod channels;
 mod convert;
 mod core;
 mod error;
 mod google;
+mod llm;
 mod testkit;

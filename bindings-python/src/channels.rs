@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::bridge::future;
-use crate::convert::Data;
+use crate::convert::{Data, ToPython};
 use crate::core::{Host, SecretArgument};
 use crate::error::raise;
 use crate::runtime::block;
@@ -22,7 +22,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// `Telegram(host, bot_token=Secret.env("TELEGRAM_BOT_TOKEN"), webhook_secret=Secret.env("TELEGRAM_SECRET"))`.
 /// Without a webhook secret every webhook call is refused. `base_url` is for a server of one's own or a stand-in.
 #[pyclass(frozen, module = "nbhd")]
-pub(crate) struct Telegram(nbhd_channels::Telegram);
+pub(crate) struct Telegram(pub(crate) nbhd_channels::Telegram);
 
 #[pymethods]
 impl Telegram {
@@ -98,6 +98,31 @@ impl Telegram {
     ) -> PyResult<Bound<'py, PyAny>> {
         let (telegram, message) = (self.0.clone(), message(py, conversation, options)?);
         future(py, async move { telegram.send(message).await.map(Data) })
+    }
+
+    /// Goes on with what `work.commit` stored, or an earlier `send` left, under this key.
+    fn resume(&self, py: Python<'_>, key: String) -> PyResult<Py<PyAny>> {
+        let telegram = self.0.clone();
+        block(py, async move { telegram.resume(&key).await.map(Data) })
+    }
+
+    /// Awaitable twin of `resume`.
+    fn aresume<'py>(&self, py: Python<'py>, key: String) -> PyResult<Bound<'py, PyAny>> {
+        let telegram = self.0.clone();
+        future(py, async move { telegram.resume(&key).await.map(Data) })
+    }
+
+    /// A message as an intent for `work.commit(sends=[…])`: rendered and split, neither stored nor sent. Pure.
+    #[pyo3(signature = (conversation, **options))]
+    fn intent(
+        &self,
+        py: Python<'_>,
+        conversation: String,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let message = message(py, conversation, options)?;
+        let intent = self.0.intent(&message).map_err(|error| raise(py, error))?;
+        Data(intent).to_python(py)
     }
 
     /// Asks the platform who the bot is.

@@ -6,11 +6,13 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod bridge;
+mod brief;
 mod channels;
 mod convert;
 mod core;
 mod error;
 mod google;
+mod llm;
 mod runtime;
 mod testkit;
 
@@ -22,6 +24,8 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     core::register(module)?;
     google::register(module)?;
+    brief::register(module)?;
+    llm::register(module)?;
     channels::register(module)?;
     testkit::register(module)
 }

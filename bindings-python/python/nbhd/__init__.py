@@ -13,10 +13,15 @@ from nbhd._native import (
     Google,
     Host,
     Inbox,
+    Router,
     Secret,
+    Stream,
     Telegram,
     Work,
     __version__,
+    build_brief,
+    render_brief,
+    validate_brief,
 )
 from nbhd.errors import *  # noqa: F403 - generated, with its own __all__
 
@@ -29,9 +34,14 @@ __all__ = [
     "Host",
     "Inbox",
     "Page",
+    "Router",
     "Secret",
+    "Stream",
     "Telegram",
     "Work",
     "__version__",
+    "build_brief",
+    "render_brief",
+    "validate_brief",
     *errors.__all__,
 ]

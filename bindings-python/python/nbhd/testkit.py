@@ -1,5 +1,11 @@
 """What tests need: a clock that stands still, scripts of HTTP exchanges, and stand-ins that take faults."""
 
-from nbhd._native import Clock, Script
+from nbhd import _native
 
-__all__ = ["Clock", "Script"]
+Clock = _native.Clock
+Script = _native.Script
+Google = _native.StandInGoogle
+Models = _native.StandInModels
+Telegram = _native.StandInTelegram
+
+__all__ = ["Clock", "Google", "Models", "Script", "Telegram"]
