@@ -138,7 +138,11 @@ fn finish(intent: Intent) -> Result<Intent> {
     let Some(failed) = parts.iter().find(|part| part.outcome != PartOutcome::Sent) else {
         return Ok(intent);
     };
-    let error = failure(failed, sent, parts.len()).with_outcome(outcome);
+    let mut error = failure(failed, sent, parts.len()).with_outcome(outcome);
+    if outcome == Outcome::Unknown {
+        // The same call does not send again what may have arrived, so calling it again cannot succeed.
+        error = error.with_retryable(false);
+    }
     Err(error.with_delivery(shown(&intent)))
 }
 

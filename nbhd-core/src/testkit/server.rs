@@ -190,13 +190,17 @@ impl Reply {
         }
     }
 
-    /// The same answer with a header; nothing changes where there is no answer.
+    /// The same answer with a header, or with another content type; nothing changes where there is no answer.
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         if let Reply::Full { headers, .. } | Reply::Stream { headers, .. } | Reply::Cut { headers, .. } =
             &mut self
             && let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value))
         {
-            headers.append(name, value);
+            if name == http::header::CONTENT_TYPE {
+                headers.insert(name, value);
+            } else {
+                headers.append(name, value);
+            }
         }
         self
     }

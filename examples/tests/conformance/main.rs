@@ -1,0 +1,163 @@
+//! The Rust runner of `conformance/cases`: every case through the public API, counted when it ran and asserted.
+//!
+//! The runners of Python and Node play the same files; the three counts are equal.
+
+mod files;
+mod judge;
+mod stage;
+
+use std::io::Write;
+
+use nbhd_core::testkit::Script;
+use serde_json::{Value, json};
+
+use files::{Case, cases};
+use judge::{altered, differences};
+use stage::Stage;
+
+/// What a case came to: its result or error as JSON, its receipt, and what was wrong on the way.
+struct Played {
+    expect: Value,
+    receipt: Value,
+    problems: Vec<String>,
+}
+
+async fn play(case: &Case) -> Played {
+    let script = std::sync::Arc::new(Script::new(&case.http).expect("a script"));
+    let server = nbhd_core::testkit::Server::start(script.clone()).expect("a server");
+    let stage = Stage::new(case, server.url().as_str());
+    let mut problems = Vec::new();
+    for step in &case.setup {
+        if let Some(seconds) = step["advance"].as_f64() {
+            stage.clock.advance(std::time::Duration::from_secs_f64(seconds));
+            continue;
+        }
+        let name = step["operation"].as_str().expect("an operation");
+        let code = match stage.call(name, &stage.fill(&step["input"])).await {
+            Ok(_) => None,
+            Err(error) => Some(error.code().name()),
+        };
+        if code != step["error"].as_str() {
+            problems.push(format!("setup: {name} came to {code:?}"));
+        }
+    }
+    let came = stage.call(&case.operation, &stage.fill(&case.input)).await;
+    let (expect, carried) = match came {
+        Ok(value) => (json!({"ok": value}), value["receipt"].clone()),
+        Err(error) => {
+            let receipt = serde_json::to_value(error.receipt()).expect("a receipt");
+            let data = serde_json::to_value(error.to_data()).expect("plain data");
+            (json!({"error": data}), receipt)
+        }
+    };
+    let receipt = match stage.receipts.all().last() {
+        Some(last) => serde_json::to_value(last).expect("a receipt"),
+        None => Value::Null,
+    };
+    if !carried.is_null() && carried != receipt {
+        problems.push("the receipt of the call is not the one that the host got".to_owned());
+    }
+    problems.extend(script.finish().err().unwrap_or_default());
+    Played {
+        expect,
+        receipt,
+        problems,
+    }
+}
+
+impl Played {
+    /// Everything that is not as `expect` and `receipt` say.
+    fn judge(&self, expect: &Value, receipt: Option<&Value>) -> Vec<String> {
+        let mut found = self.problems.clone();
+        differences("expect", expect, &self.expect, &mut found);
+        if let Some(receipt) = receipt {
+            differences("receipt", receipt, &self.receipt, &mut found);
+        }
+        found
+    }
+}
+
+#[tokio::test]
+async fn every_case_holds() {
+    let mut count = 0;
+    let mut failed = Vec::new();
+    for case in cases() {
+        let played = play(&case).await;
+        let mut problems = played.judge(&case.expect, case.receipt.as_ref());
+        // A case that would pass whatever came asserts nothing, and is not counted.
+        if played.judge(&altered(&case.expect), None).is_empty() {
+            problems.push("it asserts nothing".to_owned());
+        }
+        if problems.is_empty() {
+            count += 1;
+        } else {
+            failed.push(format!("{}:\n    {}", case.title(), problems.join("\n    ")));
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} cases failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+    // Past the harness, which keeps what a passing test prints.
+    let line = format!("\nconformance rust {count}\n");
+    std::io::stdout()
+        .write_all(line.as_bytes())
+        .expect("a standard output");
+}
+
+#[tokio::test]
+async fn an_altered_expectation_fails() {
+    let find = |wanted: &dyn Fn(&Case) -> bool| cases().into_iter().find(wanted).expect("a case");
+    let good = find(&|case| case.expect.get("ok").is_some());
+    let played = play(&good).await;
+    assert_eq!(played.judge(&good.expect, None), [""; 0]);
+    assert_eq!(played.judge(&altered(&good.expect), None).len(), 1);
+
+    let refused = find(&|case| case.expect.get("error").is_some());
+    let played = play(&refused).await;
+    assert_eq!(played.judge(&refused.expect, None), [""; 0]);
+    assert_eq!(played.judge(&altered(&refused.expect), None).len(), 1);
+
+    let receipted = find(&|case| case.receipt.is_some());
+    let played = play(&receipted).await;
+    let receipt = receipted.receipt.as_ref().expect("a receipt");
+    assert_eq!(played.judge(&receipted.expect, Some(receipt)), [""; 0]);
+    assert_eq!(played.judge(&receipted.expect, Some(&altered(receipt))).len(), 1);
+
+    let mut unasked = good;
+    unasked
+        .http
+        .as_array_mut()
+        .expect("exchanges")
+        .push(json!({"expect": {"method": "GET", "path": "/never"}, "reply": {}}));
+    assert_eq!(play(&unasked).await.judge(&unasked.expect, None).len(), 1);
+}
+
+#[test]
+fn every_file_is_as_the_schema_says() {
+    let schema = files::read("schema.json");
+    let schema = jsonschema::validator_for(&schema).expect("a schema");
+    let mut seen = 0;
+    for (name, file) in files::files() {
+        let problems: Vec<String> = schema
+            .iter_errors(&file)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert_eq!(problems, [""; 0], "{name}");
+        assert_eq!(
+            file["operation"]
+                .as_str()
+                .map(|operation| format!("{operation}.json")),
+            Some(name)
+        );
+        seen += 1;
+    }
+    assert!(seen > 2, "{seen} files");
+    assert!(
+        schema
+            .validate(&json!({"operation": "gmail.list_messages", "cases": []}))
+            .is_err()
+    );
+}
