@@ -54,11 +54,9 @@ impl Host {
         let receipts = Arc::new(MemoryReceipts::default());
         let clock: Option<Arc<dyn nbhd_core::Clock>> =
             clock.map(|clock| clock.inner() as Arc<dyn nbhd_core::Clock>);
-        let store = nbhd_core::store::open_with(address, clock.clone()).map_err(|error| raise(py, error))?;
-        let mut builder = nbhd_core::Host::builder(store).with_receipts(receipts.clone());
-        if let Some(clock) = clock {
-            builder = builder.with_clock(clock);
-        }
+        let mut builder = nbhd_core::Host::builder_at(address, clock)
+            .map_err(|error| raise(py, error))?
+            .with_receipts(receipts.clone());
         if let Some(key) = vault_key {
             let vault = Vault::with_source(key.0.clone());
             builder = builder.with_vault(vault);

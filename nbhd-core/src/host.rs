@@ -14,7 +14,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Result;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::clock::{Clock, SystemClock};
 use crate::id::{Random, SystemRandomness};
 use crate::inbox::Inbox;
@@ -23,6 +25,7 @@ use crate::receipt::{MemoryReceipts, ReceiptSink};
 use crate::store::Store;
 use crate::transport::{Socket, Transport};
 use crate::vault::Vault;
+use crate::{Result, Secret};
 
 /// How long a lane is leased: long enough for one attempt of a slow request, short enough to wait for after a crash.
 const LEASE: Duration = Duration::from_secs(60);
@@ -45,7 +48,24 @@ struct Inner {
 impl Host {
     /// A host with the store that `address` names: `memory:` or `sqlite:<path>`. Opens nothing yet.
     pub fn new(address: &str) -> Result<Self> {
-        Ok(Self::builder(crate::store::open(address)?).build())
+        Ok(Self::builder_at(address, None)?.build())
+    }
+
+    /// A host with the store that `address` names, everything else as it is by default until said otherwise. `clock` is
+    /// another one than the machine's, for tests: the store's too.
+    ///
+    /// What a store in memory keeps ends with the process, so its vault has a key that does the same.
+    pub fn builder_at(address: &str, clock: Option<Arc<dyn Clock>>) -> Result<HostBuilder> {
+        let mut builder = Self::builder(crate::store::open_with(address, clock.clone())?);
+        if let Some(clock) = clock {
+            builder = builder.with_clock(clock);
+        }
+        if address == "memory:" {
+            let mut key = [0_u8; 32];
+            SystemRandomness.fill(&mut key);
+            builder = builder.with_vault(Vault::with_key(Secret::new(STANDARD.encode(key))));
+        }
+        Ok(builder)
     }
 
     /// A host around a store, everything else as it is by default until said otherwise.

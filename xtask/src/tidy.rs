@@ -32,14 +32,25 @@ const VENDORS: &[(&str, &[&str])] = &[
             "nbhd-channels/src/lib.rs",
         ],
     ),
+    // One folder speaks the protocol that many providers took over; their quirks are rows and dialects in it.
     (
         "mistral",
         &[
-            "nbhd-llm/src/openai/compatible",
+            "nbhd-llm/src/openai",
             "nbhd-llm/src/price",
             "nbhd-llm/src/registry.rs",
         ],
     ),
+    (
+        "openai",
+        &[
+            "nbhd-llm/src/openai",
+            "nbhd-llm/src/price",
+            "nbhd-llm/src/registry.rs",
+            "nbhd-llm/src/lib.rs",
+        ],
+    ),
+    ("googleapis", &["nbhd-google/src"]),
 ];
 
 /// Where each crate may look, innermost first.
@@ -173,8 +184,9 @@ fn vendors(file: &Path, text: &str, faults: &mut Vec<String>, seen: &mut BTreeMa
 }
 
 fn is_test_room(file: &Path) -> bool {
-    file.components()
-        .any(|part| part.as_os_str() == "testkit" || part.as_os_str() == "tests")
+    file.components().any(|part| {
+        part.as_os_str() == "testkit" || part.as_os_str() == "tests" || part.as_os_str() == "tests.rs"
+    })
 }
 
 /// Dependencies point inward: core ← google, channels, llm.

@@ -20,7 +20,7 @@ fn world() -> (Host, Arc<FakeClock>) {
 
 fn event(lane: &str, dedupe: &[&str]) -> NewEvent {
     NewEvent {
-        provider: "telegram".to_owned(),
+        provider: "pigeon".to_owned(),
         instance: "bot-1".to_owned(),
         dedupe: dedupe.iter().map(|key| (*key).to_owned()).collect(),
         lane: lane.to_owned(),
@@ -179,21 +179,9 @@ async fn a_worker_that_was_overtaken_changes_nothing() {
     ] {
         assert_eq!(error.code(), Code::StoreConflict);
     }
-    assert!(
-        host.outbox()
-            .get("telegram", "bot-1", "k")
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(host.outbox().get("pigeon", "bot-1", "k").await.unwrap().is_none());
     quick.commit(vec![send]).await.unwrap();
-    assert!(
-        host.outbox()
-            .get("telegram", "bot-1", "k")
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(host.outbox().get("pigeon", "bot-1", "k").await.unwrap().is_some());
     assert_eq!(inbox.pending().await.unwrap(), 0);
 }
 
@@ -331,7 +319,7 @@ async fn many_workers_handle_each_event_once_and_each_lane_in_order() {
 fn intent(key: &str) -> NewIntent {
     NewIntent {
         key: key.to_owned(),
-        channel: "telegram".to_owned(),
+        channel: "pigeon".to_owned(),
         account: "bot-1".to_owned(),
         parts: vec![json!({"text": "hello"})],
     }

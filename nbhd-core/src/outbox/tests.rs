@@ -55,7 +55,7 @@ fn world() -> (Host, Arc<FakeClock>) {
 fn intent(texts: &[&str]) -> NewIntent {
     NewIntent {
         key: "k".to_owned(),
-        channel: "telegram".to_owned(),
+        channel: "pigeon".to_owned(),
         account: "bot-1".to_owned(),
         parts: texts.iter().map(|text| json!({"text": text})).collect(),
     }
@@ -121,7 +121,7 @@ async fn what_was_not_sent_is_tried_again_at_that_part() {
     );
     clock.advance(Duration::from_micros(1));
     assert_eq!(outbox.undelivered(9).await.unwrap(), [half]);
-    let sent = outbox.resume("telegram", "bot-1", "k", &platform).await.unwrap();
+    let sent = outbox.resume("pigeon", "bot-1", "k", &platform).await.unwrap();
     assert!(sent.is_sent() && sent.parts[1].error.is_none());
     assert_eq!(platform.log(), ["1", "2", "2", "3"]);
 }
@@ -137,7 +137,7 @@ async fn a_refusal_stops_and_stays_until_somebody_says_otherwise() {
         assert_eq!(refused.outcome(), Some(Outcome::Refused));
     }
     assert!(outbox.undelivered(9).await.unwrap().is_empty());
-    outbox.retry_refused("telegram", "bot-1", "k").await.unwrap();
+    outbox.retry_refused("pigeon", "bot-1", "k").await.unwrap();
     assert_eq!(outbox.undelivered(9).await.unwrap().len(), 1);
     assert!(
         outbox
@@ -159,20 +159,20 @@ async fn unknown_is_never_sent_again_and_only_proof_lets_the_rest_go_on() {
         assert_eq!(states(&unknown), [Unknown, Pending]);
         clock.advance(Duration::from_secs(600));
     }
-    outbox.retry_refused("telegram", "bot-1", "k").await.unwrap();
+    outbox.retry_refused("pigeon", "bot-1", "k").await.unwrap();
     assert_eq!(platform.log(), ["1"]);
     let error = outbox
-        .prove_sent("telegram", "bot-1", "k", 1, json!(2))
+        .prove_sent("pigeon", "bot-1", "k", 1, json!(2))
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::InvalidState);
     outbox
-        .prove_sent("telegram", "bot-1", "k", 0, json!(1))
+        .prove_sent("pigeon", "bot-1", "k", 0, json!(1))
         .await
         .unwrap();
     assert!(
         outbox
-            .resume("telegram", "bot-1", "k", &platform)
+            .resume("pigeon", "bot-1", "k", &platform)
             .await
             .unwrap()
             .is_sent()
@@ -202,7 +202,7 @@ async fn a_part_whose_sender_vanished_is_nobody_elses_then_unknown() {
     let (host, clock) = world();
     let outbox = host.outbox();
     begin_and_vanish(&host).await;
-    let stored = outbox.get("telegram", "bot-1", "k").await.unwrap().unwrap();
+    let stored = outbox.get("pigeon", "bot-1", "k").await.unwrap().unwrap();
     assert_eq!(states(&stored), [Sending, Pending]);
     assert_eq!(stored.outcome(), Some(Outcome::Unknown));
     let platform = Platform::default();
@@ -246,12 +246,7 @@ async fn who_was_slow_still_knows_what_became_of_its_part() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::StoreConflict);
-    let stored = host
-        .outbox()
-        .get("telegram", "bot-1", "k")
-        .await
-        .unwrap()
-        .unwrap();
+    let stored = host.outbox().get("pigeon", "bot-1", "k").await.unwrap().unwrap();
     assert_eq!(states(&stored), [Sent, Pending]);
     let platform = Platform::default();
     assert!(
@@ -295,7 +290,7 @@ async fn planned_intents_are_found_and_sent_by_whoever_comes() {
     assert_eq!(platform.log(), ["1"]);
     assert!(outbox.undelivered(9).await.unwrap().is_empty());
     let nobody = outbox
-        .resume("telegram", "bot-1", "nobody", &platform)
+        .resume("pigeon", "bot-1", "nobody", &platform)
         .await
         .unwrap_err();
     assert_eq!(nobody.code(), Code::NotFound);
@@ -308,7 +303,7 @@ struct Canceller(Host);
 impl SendPart for Canceller {
     async fn send(&self, _: &Intent, part: &Part) -> Result<Value> {
         assert_eq!(part.index, 0);
-        let seen = self.0.outbox().cancel("telegram", "bot-1", "k").await?;
+        let seen = self.0.outbox().cancel("pigeon", "bot-1", "k").await?;
         assert_eq!(states(&seen), [Sending, Cancelled]);
         Ok(json!(1))
     }
@@ -324,11 +319,11 @@ async fn cancelling_stops_what_is_not_begun_even_while_a_part_is_being_sent() {
         .unwrap();
     assert_eq!(states(&stopped), [Sent, Cancelled]);
     assert_eq!(
-        outbox.get("telegram", "bot-1", "k").await.unwrap().unwrap(),
+        outbox.get("pigeon", "bot-1", "k").await.unwrap().unwrap(),
         stopped
     );
     assert!(outbox.undelivered(9).await.unwrap().is_empty());
-    let nobody = outbox.cancel("telegram", "bot-1", "nobody").await.unwrap_err();
+    let nobody = outbox.cancel("pigeon", "bot-1", "nobody").await.unwrap_err();
     assert_eq!(nobody.code(), Code::NotFound);
 }
 
@@ -418,8 +413,8 @@ async fn an_ended_intent_is_kept_thirty_days_an_open_one_for_ever() {
     };
     outbox.plan(open).await.unwrap();
     clock.advance(Duration::from_secs(30 * 86_400 - 1));
-    assert!(outbox.get("telegram", "bot-1", "k").await.unwrap().is_some());
+    assert!(outbox.get("pigeon", "bot-1", "k").await.unwrap().is_some());
     clock.advance(Duration::from_secs(1));
-    assert!(outbox.get("telegram", "bot-1", "k").await.unwrap().is_none());
-    assert!(outbox.get("telegram", "bot-1", "open").await.unwrap().is_some());
+    assert!(outbox.get("pigeon", "bot-1", "k").await.unwrap().is_none());
+    assert!(outbox.get("pigeon", "bot-1", "open").await.unwrap().is_some());
 }
