@@ -13,6 +13,9 @@
 //! {"messages": {"service": "telegram"}}
 //! {"bill": {"service": "models"}}
 //! ```
+//!
+//! The log has a line for every call, every message that Telegram took, and every bill that a model wrote, each written before
+//! the answer leaves. Its `kind` says which of these it is.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
@@ -22,14 +25,15 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
 use clap::Parser;
-use nbhd_channels::testkit::Telegram;
-use nbhd_core::testkit::Fault;
-use nbhd_google::testkit::{Calendar, GoogleSetup, GoogleStandIn, Mailbox};
-use nbhd_llm::testkit::{ModelStandIn, StandInCatalog};
+use nbhd_core::testkit::{Call, Fault};
+use nbhd_examples::data::Data;
+use nbhd_examples::world::{NARROW_TOKEN, SCOPES, Setup, StandIns};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// How often a fault of `--fault` happens: as good as always.
+const ALWAYS: usize = 100_000;
 
 /// The stand-ins, each on a port of 127.0.0.1.
 #[derive(Parser)]
@@ -37,12 +41,15 @@ struct Arguments {
     /// An mbox file, a Maildir, a message or a folder of these; the sample when absent.
     #[arg(long)]
     mailbox: Option<PathBuf>,
-    /// An `.ics` file; the sample when absent.
+    /// An `.ics` file; the sample when absent and no mailbox is named.
     #[arg(long)]
     calendar: Option<PathBuf>,
     /// Where every handled call is appended as a line of JSON.
     #[arg(long)]
     log: Option<PathBuf>,
+    /// What goes wrong from the beginning; may be given several times.
+    #[arg(long, value_enum)]
+    fault: Vec<Planned>,
     /// The port of the Google stand-in; 0 is a free one.
     #[arg(long, default_value_t = 0)]
     google_port: u16,
@@ -52,6 +59,9 @@ struct Arguments {
     /// The port of the Telegram stand-in; 0 is a free one.
     #[arg(long, default_value_t = 0)]
     telegram_port: u16,
+    /// The key that is told to who asks the models.
+    #[arg(long, default_value = "sk-stand-in")]
+    api_key: String,
     /// The bot token that the Telegram stand-in knows.
     #[arg(long, default_value = "123456:stand-in-bot-token-of-35-characters")]
     telegram_token: String,
@@ -69,13 +79,13 @@ struct Arguments {
     google_token_lifetime: u64,
 }
 
-const SAMPLE_MAIL: &[u8] = include_bytes!("../../data/sample.mbox");
-const SAMPLE_CALENDAR: &str = include_str!("../../data/sample.ics");
-const READ_MAIL: &str = "https://www.googleapis.com/auth/gmail.readonly";
-const READ_HEADERS: &str = "https://www.googleapis.com/auth/gmail.metadata";
-const READ_CALENDAR: &str = "https://www.googleapis.com/auth/calendar.readonly";
-/// A grant that does not suffice for bodies and events: how a client meets a refusal for scopes.
-const NARROW_TOKEN: &str = "1//stand-in-headers-only";
+/// A fault that is there from the beginning.
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Planned {
+    /// The first model always says "too many requests".
+    #[value(name = "primary-429")]
+    Primary429,
+}
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -89,23 +99,36 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let log = Log::open(arguments.log.as_ref())?;
-    let running = Running {
-        google: google(arguments, log)?,
-        models: ModelStandIn::start_with(StandInCatalog::default(), arguments.models_port)?,
-        telegram: Telegram::start_as(
+    let data = Data::load(arguments.mailbox.as_deref(), arguments.calendar.as_deref())?;
+    let setup = Setup {
+        ports: [
+            arguments.google_port,
+            arguments.models_port,
             arguments.telegram_port,
-            &arguments.telegram_token,
-            &arguments.telegram_secret,
-        )?,
+        ],
+        refresh_token: arguments.google_refresh_token.clone(),
+        token_prefix: arguments.google_token_prefix.clone(),
+        token_lifetime: Duration::from_secs(arguments.google_token_lifetime),
+        bot_token: arguments.telegram_token.clone(),
+        webhook_secret: arguments.telegram_secret.clone(),
+        api_key: arguments.api_key.clone(),
     };
-    say(&running.addresses()?)?;
+    let google_log = log.clone();
+    let running = Arc::new(StandIns::start(data, &setup, |google| {
+        google.with_observer(move |call| google_log.add("google", "call", json!(call)))
+    })?);
+    if arguments.fault.contains(&Planned::Primary429) {
+        running.throttle_primary(ALWAYS);
+    }
+    watch(&running, &log);
+    say(&addresses(&running)?)?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
         let answer = match serde_json::from_str(&line) {
-            Ok(command) => running.obey(command),
+            Ok(command) => obey(&running, command),
             Err(error) => json!({"error": format!("no command: {error}")}),
         };
         say(&answer)?;
@@ -113,33 +136,55 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn google(arguments: &Arguments, log: Log) -> Result<GoogleStandIn, Box<dyn Error>> {
-    let now = Utc::now();
-    let mailbox = match &arguments.mailbox {
-        Some(path) => Mailbox::load(path)?,
-        None => Mailbox::from_bytes(SAMPLE_MAIL.to_vec())?.with_time_shift(now),
-    };
-    let calendar = match &arguments.calendar {
-        Some(path) => Calendar::load(path)?,
-        None => Calendar::from_text(SAMPLE_CALENDAR)?.with_time_shift(now.date_naive()),
-    };
-    let setup = GoogleSetup::new()
-        .with_mailbox(mailbox)
-        .with_calendar(calendar)
-        .with_port(arguments.google_port)
-        .with_refresh_token(&arguments.google_refresh_token, [READ_MAIL, READ_CALENDAR])
-        .with_refresh_token(NARROW_TOKEN, [READ_HEADERS])
-        .with_token_prefix(&arguments.google_token_prefix)
-        .with_token_lifetime(Duration::from_secs(arguments.google_token_lifetime))
-        .with_observer(move |call| log.add("google", json!(call)));
-    Ok(setup.start()?)
+/// Writes what the models and Telegram handled into the log.
+fn watch(running: &Arc<StandIns>, log: &Log) {
+    let (stand_ins, to, billed) = (Arc::downgrade(running), log.clone(), Mutex::new(0));
+    running.models.log().observe(move |call| {
+        let Some(stand_ins) = stand_ins.upgrade() else {
+            return;
+        };
+        // Held for the whole: entries stand in the log in the order in which they were billed.
+        let mut seen = billed.lock().unwrap_or_else(PoisonError::into_inner);
+        to.add("models", "call", shown(call, &call.path));
+        let bill = stand_ins.models.bill();
+        for entry in bill.entries.iter().skip(*seen) {
+            to.add("models", "bill", json!(entry));
+        }
+        *seen = bill.entries.len();
+    });
+    let (stand_ins, to, taken) = (Arc::downgrade(running), log.clone(), Mutex::new(0));
+    running.telegram.server().log().observe(move |call| {
+        let Some(stand_ins) = stand_ins.upgrade() else {
+            return;
+        };
+        let mut seen = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        // The path begins with the token.
+        let method = call.path.rsplit('/').next().unwrap_or_default();
+        to.add("telegram", "call", shown(call, method));
+        let messages = stand_ins.telegram.messages();
+        for message in messages.iter().skip(*seen) {
+            to.add("telegram", "message", json!(message));
+        }
+        *seen = messages.len();
+    });
 }
 
-/// All stand-ins.
-struct Running {
-    google: GoogleStandIn,
-    models: ModelStandIn,
-    telegram: Telegram,
+/// A call as it stands in the log, with the credential that came with it: so that a proof knows which were really used.
+fn shown(call: &Call, path: &str) -> Value {
+    let bearer = call
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Bearer "));
+    let bot = call
+        .path
+        .strip_prefix("/bot")
+        .and_then(|rest| rest.split('/').next());
+    json!({
+        "label": call.label,
+        "method": call.method.as_str(),
+        "path": path,
+        "request_bytes": call.body.len(),
+        "bearer": bearer.or(bot),
+    })
 }
 
 /// What a line of the input asks for.
@@ -182,82 +227,58 @@ fn once() -> usize {
     1
 }
 
-impl Running {
-    fn addresses(&self) -> Result<Value, Box<dyn Error>> {
-        let Self {
-            google,
-            models,
-            telegram,
-        } = self;
-        Ok(json!({
-            "google": {
-                "url": google.url().as_str().trim_end_matches('/'),
-                "token_uri": google.url().join("token")?,
-                "client_id": google.client_id(),
-                "client_secret": google.client_secret(),
-                "refresh_token": google.refresh_token(),
-                "narrow_refresh_token": NARROW_TOKEN,
-                "address": google.address(),
-                "scopes": [READ_MAIL, READ_CALENDAR],
-            },
-            "models": {
-                "openai": models.base_url("openai"),
-                "mistral": models.base_url("mistral"),
-                "api_key": "sk-stand-in",
-            },
-            "telegram": {
-                "url": telegram.base_url().trim_end_matches('/'),
-                "token": telegram.token(),
-                "webhook_secret": telegram.webhook_secret(),
-            },
-        }))
-    }
+fn addresses(running: &StandIns) -> Result<Value, Box<dyn Error>> {
+    let mut world = serde_json::to_value(running.world())?;
+    world["google"]["token_uri"] = json!(running.google.url().join("token")?);
+    world["google"]["narrow_refresh_token"] = json!(NARROW_TOKEN);
+    world["google"]["scopes"] = json!(SCOPES);
+    Ok(world)
+}
 
-    fn obey(&self, command: Command) -> Value {
-        let done = json!({"ok": true});
-        match command {
-            Command::Fail {
-                service,
-                label,
-                fault,
-                times,
-            } => {
-                match service.as_str() {
-                    "google" => {
-                        if let Err(error) = self.google.fail(&label, fault, times) {
-                            return json!({"error": error.to_string()});
-                        }
+fn obey(running: &StandIns, command: Command) -> Value {
+    let done = json!({"ok": true});
+    match command {
+        Command::Fail {
+            service,
+            label,
+            fault,
+            times,
+        } => {
+            match service.as_str() {
+                "google" => {
+                    if let Err(error) = running.google.fail(&label, fault, times) {
+                        return json!({"error": error.to_string()});
                     }
-                    "models" => self.models.fail(&label, fault, times),
-                    "telegram" => self.telegram.fail(&label, fault, times),
-                    _ => return unknown(&service),
                 }
-                done
+                "models" => running.models.fail(&label, fault, times),
+                "telegram" => running.telegram.fail(&label, fault, times),
+                _ => return unknown(&service),
             }
-            Command::Calls { service, label } => match service.as_str() {
-                "google" => json!({"calls": self.google.calls(&label)}),
-                "models" => json!({"calls": self.models.calls(&label)}),
-                "telegram" => json!({"calls": self.telegram.calls(&label)}),
-                _ => unknown(&service),
-            },
-            Command::ExpireAccessTokens { service } if service == "google" => {
-                self.google.expire_access_tokens();
-                done
-            }
-            Command::RevokeGrant { service } if service == "google" => {
-                self.google.revoke_grant();
-                done
-            }
-            Command::Say { chat, text } => json!({"call": self.telegram.say(chat, &text)}),
-            Command::Messages { service } if service == "telegram" => {
-                json!({"messages": self.telegram.messages()})
-            }
-            Command::Bill { service } if service == "models" => json!({"bill": self.models.bill()}),
-            Command::ExpireAccessTokens { service }
-            | Command::RevokeGrant { service }
-            | Command::Messages { service }
-            | Command::Bill { service } => unknown(&service),
+            done
         }
+        Command::Calls { service, label } => match service.as_str() {
+            "google" => json!({"calls": running.google.calls(&label)}),
+            "models" => json!({"calls": running.models.calls(&label)}),
+            "telegram" => json!({"calls": running.telegram.calls(&label)}),
+            _ => unknown(&service),
+        },
+        Command::ExpireAccessTokens { service } if service == "google" => {
+            running.google.expire_access_tokens();
+            done
+        }
+        Command::RevokeGrant { service } if service == "google" => {
+            running.google.revoke_grant();
+            done
+        }
+        Command::Say { chat, text } => json!({"call": running.telegram.say(chat, &text)}),
+        Command::Messages { service } if service == "telegram" => {
+            json!({"messages": running.telegram.messages()})
+        }
+        Command::Bill { service } if service == "models" => json!({"bill": running.models.bill()}),
+        Command::ExpireAccessTokens { service }
+        | Command::RevokeGrant { service }
+        | Command::Messages { service }
+        | Command::Bill { service } => unknown(&service),
     }
 }
 
@@ -286,12 +307,13 @@ impl Log {
         Ok(Self(Some(Arc::new(Mutex::new(file)))))
     }
 
-    fn add(&self, service: &str, mut call: Value) {
+    fn add(&self, service: &str, kind: &str, mut line: Value) {
         let Some(file) = &self.0 else { return };
-        call["service"] = service.into();
+        line["service"] = service.into();
+        line["kind"] = kind.into();
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         // A proof without its log is none: better to stop than to go on unseen.
-        if let Err(error) = writeln!(file, "{call}") {
+        if let Err(error) = writeln!(file, "{line}") {
             eprintln!("cannot write the log: {}", error.kind());
             std::process::exit(2);
         }

@@ -223,10 +223,32 @@ pub trait Handler: Send + Sync {
 }
 
 /// Every call that a server saw, in order. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<Call>>>);
+#[derive(Clone, Default)]
+pub struct Log {
+    calls: Arc<Mutex<Vec<Call>>>,
+    observer: Arc<Mutex<Option<Observer>>>,
+}
+
+type Observer = Arc<dyn Fn(&Call) + Send + Sync>;
 
 impl Log {
+    /// Who is told of every call from now on, after it was handled and before the answer leaves: a log that outlives the
+    /// process that calls. It takes the place of the one before.
+    pub fn observe(&self, observer: impl Fn(&Call) + Send + Sync + 'static) {
+        *self.observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(observer));
+    }
+
+    fn tell(&self, call: &Call) {
+        let observer = self
+            .observer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(observer) = observer {
+            observer(call);
+        }
+    }
+
     /// All calls so far.
     pub fn calls(&self) -> Vec<Call> {
         self.lock().clone()
@@ -248,7 +270,15 @@ impl Log {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Call>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log")
+            .field("calls", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -412,7 +442,9 @@ async fn answer(
     };
     call.label = handler.label(&call).map(str::to_owned);
     log.push(call.clone());
-    match handler.handle(call).await {
+    let reply = handler.handle(call.clone()).await;
+    log.tell(&call);
+    match reply {
         Reply::Full {
             status,
             mut headers,
