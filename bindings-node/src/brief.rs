@@ -10,7 +10,7 @@ use crate::error::raise;
 
 /// A brief from what was fetched: inbox, calendar, action items with their sources. Deterministic.
 #[napi(ts_args_type = "fetched: BriefInput", ts_return_type = "Brief")]
-pub(crate) fn build_brief<'env>(env: &'env Env, fetched: Value) -> Result<Unknown<'env>> {
+pub fn build_brief<'env>(env: &'env Env, fetched: Value) -> Result<Unknown<'env>> {
     let brief = input::<BriefInput>("fetched", fetched)
         .and_then(|fetched| nbhd_google::brief::build(&fetched))
         .map_err(|error| raise(env, &error))?;
@@ -21,7 +21,7 @@ pub(crate) fn build_brief<'env>(env: &'env Env, fetched: Value) -> Result<Unknow
 ///
 /// `references` are the sources that were fetched, such as `gmail:18c1` and `gcal:abc`.
 #[napi(ts_return_type = "Brief")]
-pub(crate) fn validate_brief<'env>(
+pub fn validate_brief<'env>(
     env: &'env Env,
     answer: String,
     references: Vec<String>,
@@ -34,7 +34,7 @@ pub(crate) fn validate_brief<'env>(
 
 /// A brief as Markdown.
 #[napi(ts_args_type = "brief: Brief")]
-pub(crate) fn render_brief(env: &Env, brief: Value) -> Result<String> {
+pub fn render_brief(env: &Env, brief: Value) -> Result<String> {
     let brief = input::<Brief>("brief", brief).map_err(|error| raise(env, &error))?;
     Ok(brief.to_markdown())
 }

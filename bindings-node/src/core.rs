@@ -42,12 +42,9 @@ impl Host {
         };
         let clock: Option<Arc<dyn nbhd_core::Clock>> =
             clock.map(|clock| clock.inner() as Arc<dyn nbhd_core::Clock>);
-        let store =
-            nbhd_core::store::open_with(&address, clock.clone()).map_err(|error| raise(env, &error))?;
-        let mut builder = nbhd_core::Host::builder(store).with_receipts(receipts.clone());
-        if let Some(clock) = clock {
-            builder = builder.with_clock(clock);
-        }
+        let mut builder = nbhd_core::Host::builder_at(&address, clock)
+            .map_err(|error| raise(env, &error))?
+            .with_receipts(receipts.clone());
         if let Some(options) = &options
             && let Some(key) = secret(options, "vaultKey")?
         {

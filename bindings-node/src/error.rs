@@ -17,7 +17,7 @@ thread_local! {
 
 /// Sets what makes an error object from its data; `index.js` calls it when it loads the addon.
 #[napi(js_name = "_setErrorFactory", skip_typescript)]
-pub(crate) fn set_error_factory(make: Function<'_, FnArgs<(Value,)>, Unknown<'static>>) -> Result<()> {
+pub fn set_error_factory(make: Function<'_, FnArgs<(Value,)>, Unknown<'static>>) -> Result<()> {
     let kept = make.create_ref()?;
     MAKE.with_borrow_mut(|slot| *slot = Some(kept));
     Ok(())

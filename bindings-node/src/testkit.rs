@@ -282,7 +282,7 @@ impl StandInTelegram {
     /// The secret of its webhook calls.
     #[napi(getter)]
     pub fn webhook_secret(&self) -> String {
-        self.inner.webhook_secret().to_owned()
+        self.inner.webhook_secret().clone()
     }
 
     /// A client of it.

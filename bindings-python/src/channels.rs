@@ -139,7 +139,7 @@ impl Telegram {
 }
 
 fn message(py: Python<'_>, conversation: String, given: Option<&Bound<'_, PyDict>>) -> PyResult<Message> {
-    let all = given.map_or_else(|| Ok(PyDict::new(py)), |given| given.copy())?;
+    let all = given.map_or_else(|| Ok(PyDict::new(py)), PyDictMethods::copy)?;
     all.set_item("conversation", conversation)?;
     crate::convert::options(py, "send", Some(&all))
 }

@@ -275,7 +275,7 @@ fn span(
     time_max: &Bound<'_, PyAny>,
     given: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<FreeBusy> {
-    let all = given.map_or_else(|| Ok(PyDict::new(py)), |given| given.copy())?;
+    let all = given.map_or_else(|| Ok(PyDict::new(py)), PyDictMethods::copy)?;
     all.set_item("time_min", time_min)?;
     all.set_item("time_max", time_max)?;
     options(py, "free_busy", Some(&all))

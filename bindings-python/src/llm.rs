@@ -160,7 +160,7 @@ impl Router {
 }
 
 fn request(py: Python<'_>, messages: &Bound<'_, PyAny>, given: Option<&Bound<'_, PyDict>>) -> PyResult<Chat> {
-    let all = given.map_or_else(|| Ok(PyDict::new(py)), |given| given.copy())?;
+    let all = given.map_or_else(|| Ok(PyDict::new(py)), PyDictMethods::copy)?;
     all.set_item("messages", messages)?;
     options(py, "chat", Some(&all))
 }

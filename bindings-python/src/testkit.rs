@@ -299,7 +299,7 @@ impl StandInTelegram {
     /// The secret of its webhook calls.
     #[getter]
     fn webhook_secret(&self) -> String {
-        self.0.webhook_secret().to_owned()
+        self.0.webhook_secret().clone()
     }
 
     /// A client of it.
