@@ -9,26 +9,227 @@ export interface Accepted {
   duplicate: boolean;
 }
 
-/** One request of an operation, as it stands in the receipt. */
-export interface Attempt {
-  /** What was asked, such as `gmail.messages.get`. */
-  label: string;
-  /** The host that was asked. */
-  host: string;
-  /** The status of the reply; absent when there was none. */
-  status: number | null;
-  /** The error code, when it failed. */
-  error: string | null;
-  /** The other side's id of the request. */
-  requestId: string | null;
-  /** Bytes of the request body. */
-  bytesSent: number;
-  /** Bytes of the reply body that were read. */
-  bytesReceived: number;
-  /** Seconds from the first byte written to the end of the body. */
-  seconds: number;
-  /** Rate-limit and quota headers of the reply. */
-  limits: Array<Array<any>>;
+/** An account of ours on a channel: the bot, the mailbox, the number. */
+export type AccountId = string;
+
+/** Something that the user is asked to do. */
+export interface ActionItem {
+  /** What, as an open task. */
+  task: string;
+  /** Until when: an ISO 8601 date, or a time with offset. */
+  due: string | null;
+  /** How sure it is that this is asked of the user. */
+  confidence: Confidence;
+  /** `gmail:<message id>` or `gcal:<event id>`. */
+  sourceRef: string;
+}
+
+/** A mailbox address. */
+export interface Address {
+  /** The display name; empty where there is none. */
+  name: string;
+  /** The address; empty where only a name was written. */
+  email: string;
+}
+
+/** A whole answer. */
+export interface Answer {
+  /** The text. */
+  text: string;
+  /** What the model let see of its reasoning. */
+  reasoning: string | null;
+  /** The tools that it calls. */
+  toolCalls: Array<ToolCall>;
+  /** Why it ended. */
+  finishReason: FinishReason;
+  /** The provider's own word for why it ended. */
+  finishDetail: string | null;
+  /** What it used, in disjoint buckets; absent when the provider did not say. */
+  usage: Usage | null;
+  /** What it cost, all attempts together. */
+  cost: Cost;
+  /** The provider that answered. */
+  provider: string;
+  /** The model that really answered, in the provider's words. */
+  model: string;
+  /** The provider's id of the answer. */
+  id: string | null;
+  /** Every attempt, in order; the last one answered. */
+  attempts: Array<ModelAttempt>;
+  /** The output cap that was sent. */
+  outputCap: OutputCap;
+  /** What only the provider understands: goes back with the message, see `Answer.to_message`. */
+  providerBlocks: ProviderBlocks | null;
+  /** The record of the call. */
+  receipt: Receipt;
+}
+
+/** What an attachment is. */
+export type AttachmentKind = "image" | "video" | "audio" | "voice" | "sticker" | "file";
+
+/** Somebody who was asked to come. */
+export interface Attendee {
+  /** The name, where it is known. */
+  name: string | null;
+  /** The address, where it is known. */
+  email: string | null;
+  /** Whether it is the account's user. */
+  isSelf: boolean;
+  /** The answer, in Google's word: `accepted`, `declined`, `tentative` or `needsAction`. */
+  response: string | null;
+  /** Whether the event takes place without. */
+  optional: boolean;
+  /** Whether it is a room or a thing. */
+  resource: boolean;
+}
+
+/** Everything billed so far. */
+export interface Bill {
+  /** The requests, in order. */
+  entries: Array<BillEntry>;
+  /** The sum, in nano-USD. */
+  nanoUsd: number;
+  /** The sum by `provider/model`, in nano-USD. */
+  byModel: Record<string, number>;
+}
+
+/** What one request is billed at. */
+export interface BillEntry {
+  /** The id of the answer. */
+  id: string;
+  /** The provider that was played. */
+  provider: string;
+  /** The model. */
+  model: string;
+  /** Whether it was a stream. It is billed whole, read to its end or not. */
+  stream: boolean;
+  /** Input tokens, those from the cache included. */
+  inputTokens: number;
+  /** Input tokens that came from the cache. */
+  cachedTokens: number;
+  /** Output tokens, reasoning included. */
+  outputTokens: number;
+  /** Output tokens that were reasoning. */
+  reasoningTokens: number;
+  /** What it costs, in nano-USD. */
+  nanoUsd: number;
+}
+
+/** A whole brief. */
+export interface Brief {
+  /** Mail. */
+  inbox: InboxBrief;
+  /** Appointments. */
+  calendar: CalendarBrief;
+  /** What the user is asked to do, the most certain first. */
+  actions: Array<ActionItem>;
+  /** What could not be seen or decided, one sentence each. Empty means that nothing is known to be missing. */
+  uncertainty: Array<string>;
+}
+
+/** A busy time of a calendar whose events are not known, or the fact that its times could not be read. */
+export type BriefBusy = BriefBusyInterval | BriefBusyUnknown;
+
+/** The calendar is busy. */
+export interface BriefBusyInterval {
+  kind: "interval";
+  /** The calendar's id. */
+  calendar: string;
+  /** Begin. */
+  start: string;
+  /** End, exclusive. */
+  end: string;
+}
+
+/** Its times are unknown, which must never be read as free. */
+export interface BriefBusyUnknown {
+  kind: "unknown";
+  /** The calendar's id. */
+  calendar: string;
+  /** Why. */
+  reason: string;
+}
+
+/** An event, as far as a brief needs it. Recurring events come as their instances. */
+export interface BriefEvent {
+  /** The calendar's id of the event or instance. */
+  id: string;
+  /** Its title. */
+  summary?: string;
+  /** When. */
+  when: EventSpan;
+  /** Where. */
+  location?: string | null;
+  /** The addresses of those who are invited. */
+  attendees?: Array<string>;
+  /** What the user answered. */
+  response?: ResponseStatus;
+  /** Whether it leaves the time free. */
+  transparent?: boolean;
+  /** Whether it was cancelled. */
+  cancelled?: boolean;
+}
+
+/** Everything that was fetched for one brief. */
+export interface BriefInput {
+  /** The moment that "today" and "the next 24 hours" are counted from, with offset. */
+  now: string;
+  /** The user's zone, an IANA name such as `Europe/Berlin`. */
+  timeZone: string;
+  /** What came after this moment is new; absent: 24 hours before `now`. */
+  since?: string | null;
+  /** The user's own addresses: their own messages ask nothing of them. */
+  ownAddresses?: Array<string>;
+  /** The messages. */
+  messages?: Array<BriefMessage>;
+  /** The events. */
+  events?: Array<BriefEvent>;
+  /** BriefBusy times of further calendars. */
+  busy?: Array<BriefBusy>;
+  /** What could not be fetched or is only a part, one sentence each; it is said in the brief. */
+  gaps?: Array<string>;
+}
+
+/** A message, as far as a brief needs it. */
+export interface BriefMessage {
+  /** Gmail's id. */
+  id: string;
+  /** The subject. */
+  subject?: string;
+  /** The sender's name or address, for reading. */
+  from?: string;
+  /** The sender's address. */
+  fromEmail?: string;
+  /** The readable text without quotes and signature, or the snippet where the body was not fetched. */
+  text?: string;
+  /** Whether `text` is less than the message: a snippet, or cut. */
+  partial?: boolean;
+  /** Whether it is unread. */
+  unread?: boolean;
+  /** Whether Gmail or the user marked it as important. */
+  important?: boolean;
+  /** Whether it went to a list. */
+  bulk?: boolean;
+  /** When it came. */
+  received?: string | null;
+  /** What its calendar part says. */
+  invitation?: InvitationInput | null;
+}
+
+/** The caps of one kind of scope. A window without a cap is not bounded. Rolling windows are not offered yet. */
+export interface Budget {
+  /** For one call, all its attempts together. */
+  call?: NanoUsdInput | null;
+  /** For the whole life of the scope's name: meant for scopes such as `run:<id>` or `session:<id>`. It never resets. */
+  run?: NanoUsdInput | null;
+  /** For each hour of the clock in `zone`. */
+  hour?: NanoUsdInput | null;
+  /** For each calendar day in `zone`. */
+  day?: NanoUsdInput | null;
+  /** For each calendar month in `zone`. */
+  month?: NanoUsdInput | null;
+  /** The IANA time zone of the calendar windows, such as `Europe/Berlin`; UTC unless said. */
+  zone?: string | null;
 }
 
 /** What a refusal for money says beyond its code. Money is integer nano-USD (1 USD = 10⁹). */
@@ -47,10 +248,368 @@ export interface BudgetRefusal {
   resetsAt: string | null;
 }
 
+/** A busy time, without its end. */
+export interface Busy {
+  /** Its beginning. */
+  start: string;
+  /** Its end. */
+  end: string;
+}
+
+/** Appointments. */
+export interface CalendarBrief {
+  /** What touches the current day, all-day events first. */
+  today: Array<CalendarItem>;
+  /** What touches the next 24 hours. */
+  next24h: Array<CalendarItem>;
+  /** Timed events that overlap. */
+  conflicts: Array<Conflict>;
+}
+
+/** What one calendar answered. */
+export interface CalendarBusy {
+  /** Its busy times, in order. They mean nothing where there are problems. */
+  busy: Array<Busy>;
+  /** Why it could not be read; empty when it was. */
+  problems: Array<CalendarProblem>;
+}
+
+/** One occurrence of an event. */
+export interface CalendarEvent {
+  /** Its id. */
+  id: string;
+  /** The id of the series that it is an occurrence of. */
+  seriesId: string | null;
+  /** Where it stood in its series before it was moved. */
+  originalStart: EventTime | null;
+  /** Whose words title, description, place and names are. */
+  trust: Trust;
+  /** Its title; absent where only the time may be seen. */
+  title: string | null;
+  /** Its description; may be HTML. */
+  description: string | null;
+  /** Its place. */
+  location: string | null;
+  /** Its beginning; absent on a cancelled event of which Google tells the id alone. */
+  start: EventTime | null;
+  /** Its end, which is not part of it: an all-day event of one day ends on the next. */
+  end: EventTime | null;
+  /** Whether it takes place. */
+  status: EventStatus;
+  /** Whether its time counts as busy. */
+  busy: boolean;
+  /** What the account's user answered, in Google's word: `accepted`, `declined`, `tentative` or `needsAction`. */
+  response: string | null;
+  /** Who organises it. */
+  organizer: Person | null;
+  /** Who was asked to come. */
+  attendees: Array<Attendee>;
+  /** Whether attendees were left out of the answer. */
+  attendeesOmitted: boolean;
+  /** What kind it is, in Google's word: `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`. */
+  kind: string;
+  /** Its page in Google Calendar. */
+  link: string | null;
+  /** The link of its video meeting. */
+  meetingLink: string | null;
+  /** The id that all occurrences and all copies share. */
+  icalUid: string | null;
+  /** When it was changed last. */
+  updated: string | null;
+}
+
+/** An event in the brief. */
+export interface CalendarItem {
+  /** `gcal:<event id>`. */
+  sourceRef: string;
+  /** Its title. */
+  title: string;
+  /** Begin: ISO 8601 time with the offset of the user's zone, or a date for an all-day event. */
+  start: string;
+  /** End, exclusive, in the same form. */
+  end: string;
+  /** Whether it is a matter of days, not of hours. */
+  allDay: boolean;
+  /** Where. */
+  location: string | null;
+}
+
+/** Why a calendar could not be read. */
+export interface CalendarProblem {
+  /** Google's word, such as `notFound` or `internalError`; `unanswered` when Google left the calendar out, `unreadable` when it gave a time that is none. */
+  reason: string;
+}
+
+/** A pressed button. */
+export interface Callback {
+  /** What to answer the press with. */
+  id: string;
+  /** What the button carries. */
+  data: string | null;
+}
+
+/** One candidate of an explanation. */
+export interface CandidateExplanation {
+  /** The provider. */
+  provider: string;
+  /** The model. */
+  model: string;
+  /** Whether it would be asked, if those before it failed. */
+  usable: boolean;
+  /** Why it would not be asked. */
+  skipped: ErrorData | null;
+  /** Until when it rests, ISO 8601, and after what. */
+  restsUntil: string | null;
+  /** The lane of the failure after which it rests. */
+  restsAfter: Lane | null;
+  /** The output cap that it would get. */
+  outputCap: OutputCap;
+  /** The most input tokens that it could be billed for. */
+  inputTokens: number | null;
+  /** The most that one attempt can cost, in nano-USD; absent where its price is not known. */
+  bound: NanoUsd | null;
+  /** The version of its price row. */
+  price: string | null;
+}
+
+/** The most that a model without a row may cost, per million tokens. */
+export interface Ceiling {
+  /** For each million tokens read, whatever bucket they are in. */
+  input: NanoUsdInput;
+  /** For each million tokens written, reasoning included. */
+  output: NanoUsdInput;
+  /** The most tokens of prompt and answer together. */
+  context_window?: number | null;
+  /** The most tokens of one answer. */
+  max_output?: number | null;
+  /** Whether it can reason before it answers. */
+  reasoning?: boolean;
+  /** Whether the output cap bounds the reasoning too. */
+  cap_covers_reasoning?: boolean;
+}
+
+/** One chat request, the same for all providers. Unknown fields are refused: under a budget nothing is sent that is not understood. */
+export interface Chat {
+  /** The conversation. A bare text stands for one message of the user. */
+  messages?: TextOrMessages;
+  /** What it is for: names the chain, caps, scopes and timeouts in the router's configuration. `general` unless said. */
+  purpose?: string | null;
+  /** Who pays, such as `tenant:42`. */
+  scopes?: Array<string>;
+  /** Tools that the model may call. */
+  tools?: Array<Tool>;
+  /** Whether it calls one. */
+  toolChoice?: ToolChoice | null;
+  /** Whether it may call several at once. */
+  parallelToolCalls?: boolean | null;
+  /** The most tokens that the answer may have, reasoning included. */
+  outputCap?: number | null;
+  /** How adventurous it is, 0 to 2. */
+  temperature?: number | null;
+  /** How much of the probable it considers, 0 to 1. */
+  topP?: number | null;
+  /** Texts before which it stops; at most 4. */
+  stop?: Array<string>;
+  /** Asks for the same answer to the same question, where the provider can. */
+  seed?: number | null;
+  /** The shape that the answer must have. */
+  schema?: OutputSchema | null;
+  /** How hard it thinks, where it does. */
+  reasoning?: ReasoningEffort | null;
+  /** The conversation that this belongs to: keeps to one key and model, so that the provider's cache stays warm. */
+  session?: string | null;
+  /** Words for the receipts and the spend report; never sent to a provider. */
+  metadata?: Record<string, string>;
+}
+
+/** What a message says: a text or a list of parts. */
+export type ChatContent = string | Array<ChatPart>;
+
+/** A chat, room or address of a channel, within an account. */
+export type ChatId = string;
+
+/** What kind of place a chat is. */
+export type ChatKind = "direct" | "group" | "broadcast";
+
+/** One message of the conversation. */
+export interface ChatMessage {
+  /** Who speaks. */
+  role: Role;
+  /** What is said: a text, or a list of parts. May be missing where the assistant only calls tools. */
+  content?: ChatContent;
+  /** The tools that the assistant called. */
+  toolCalls?: Array<ToolCallInput>;
+  /** For a tool's message: the id of the call that it answers. */
+  toolCallId?: string | null;
+  /** Blocks that only the provider who made them understands, such as thinking signatures: take them from the answer as they are. They go back to the same provider and to no other. */
+  providerBlocks?: ProviderBlocks | null;
+}
+
+/** One part of a message. */
+export type ChatPart = ChatPartText | ChatPartImage | ChatPartFile | ChatPartAudio;
+
+/** Sound. */
+export interface ChatPartAudio {
+  type: "audio";
+  /** Where it is. */
+  media: Media;
+}
+
+/** A document such as a PDF. */
+export interface ChatPartFile {
+  type: "file";
+  /** Where it is. */
+  media: Media;
+  /** Its name. */
+  name?: string | null;
+}
+
+/** A picture. */
+export interface ChatPartImage {
+  type: "image";
+  /** Where it is. */
+  media: Media;
+  /** How closely the model should look. */
+  detail?: ImageDetail | null;
+}
+
+/** Text. */
+export interface ChatPartText {
+  type: "text";
+  /** The text. */
+  text: string;
+}
+
 /** A stable error code, the same in all three languages. */
 export type Code = "invalid_input" | "invalid_config" | "invalid_state" | "unsupported" | "not_found" | "conflict" | "unauthenticated" | "reauthorization_required" | "insufficient_scope" | "permission_denied" | "not_connected" | "connection_inactive" | "rate_limited" | "quota_exhausted" | "billing_required" | "budget_exceeded" | "unpriced_model" | "provider_unavailable" | "provider_overloaded" | "timeout" | "cancelled" | "connection_failed" | "tls_failed" | "protocol_error" | "response_too_large" | "content_filtered" | "context_overflow" | "model_not_found" | "chain_exhausted" | "signature_invalid" | "replayed" | "policy_denied" | "address_denied" | "store_unavailable" | "store_conflict" | "secret_missing" | "internal";
 
-/** Every field of an [`Error`](super::Error) that may leave the process. */
+/** A command and what stands behind it. */
+export interface Command {
+  /** Its name, without slash and without the account it is for. */
+  name: string;
+  /** The account that it is addressed to, when it names one. */
+  target: string | null;
+  /** The rest of the text. */
+  arguments: string;
+}
+
+/** How sure a statement is. */
+export type Confidence = "low" | "medium" | "high";
+
+/** Two things at the same time. */
+export interface Conflict {
+  /** The events, as `gcal:<event id>`; one alone where the other is only known as busy time. */
+  refs: Array<string>;
+  /** Begin of the overlap, ISO 8601. */
+  start: string;
+  /** Its end. */
+  end: string;
+  /** What overlaps, in words. */
+  note: string;
+}
+
+/** A connection as plain data, without any secret. */
+export interface Connection {
+  /** The account's name, as the program chose it. */
+  account: string;
+  /** Its state. */
+  state: ConnectionState;
+  /** Why it is not active, in Google's word, such as `invalid_grant`, `invalid_rapt` or `testing_expiry`. */
+  reason: string | null;
+  /** What the person can do about it. */
+  userAction: string | null;
+  /** The granted scopes, as Google's last answer named them. */
+  scopes: Array<string>;
+  /** When the current access token ends. */
+  tokenExpiresAt: string | null;
+  /** When the refresh token ends, where Google said so: apps in testing (seven days) and grants limited in time. */
+  refreshExpiresAt: string | null;
+  /** When the account was connected. */
+  connectedAt: string | null;
+  /** When the last refresh succeeded. */
+  refreshedAt: string | null;
+  /** The record of the call. */
+  receipt: Receipt;
+}
+
+/** In which state a connection is. Only a permanent answer of Google's changes it. */
+export type ConnectionState = "active" | "expired" | "revoked" | "error" | "not_connected";
+
+/** Where something is said: `channel:account:chat[:thread]`. */
+export type Conversation = string;
+
+/** What something cost. Money is integer nano-USD (1 USD = 10⁹). */
+export interface Cost {
+  /** In nano-USD. */
+  nanoUsd: number;
+  /** In USD, exact, such as `0.00042`. */
+  usd: string;
+  /** How it is known. */
+  basis: CostBasis;
+  /** The version of the price row, when a row of ours made the price. */
+  price: string | null;
+}
+
+/** How a cost is known. */
+export type CostBasis = "actual" | "provisional" | "unknown";
+
+/** An event that could not be handled. */
+export interface DeadLetter {
+  /** The event, as its last worker had it. */
+  event: InboxEvent;
+  /** The code of the last error. */
+  code: Code;
+  /** Its message, redacted, at most 200 characters. */
+  reason: string;
+  /** When it was given up, ISO 8601, by the store's clock. */
+  deadAt: string;
+}
+
+/** One part of a delivery. */
+export interface DeliveredPart {
+  /** Its place, from 0. */
+  index: number;
+  /** The platform's id of it, once it is sent. */
+  messageId: MessageId | null;
+  /** The thread that it stands in. */
+  threadId: ThreadId | null;
+  /** When the platform took it by its own clock, ISO 8601. */
+  at: string | null;
+  /** What became of it. */
+  outcome: PartOutcome;
+  /** Why it was not sent. */
+  error: ErrorData | null;
+}
+
+/** A message that was sent: every part of it. */
+export interface Delivery {
+  /** Its idempotency key, the caller's or a fresh one. */
+  key: string;
+  /** The channel. */
+  channel: string;
+  /** Where it went. */
+  conversation: Conversation;
+  /** Its parts in order. */
+  parts: Array<DeliveredPart>;
+  /** The record of the call. */
+  receipt: Receipt;
+}
+
+/** The addresses of Google's services. The defaults are the ones of its discovery documents (read 2026-11). */
+export interface Endpoints {
+  /** The consent page. */
+  authorize?: string;
+  /** The token endpoint. */
+  token?: string;
+  /** The revocation endpoint. */
+  revoke?: string;
+  /** The root of Gmail; `gmail/v1/…` and `batch/gmail/v1` follow it. */
+  gmail?: string;
+  /** The root of Calendar; `calendar/v3/…` follows it. */
+  calendar?: string;
+}
+
+/** Every field of an `Error` that may leave the process. */
 export interface ErrorData {
   /** The stable code. */
   code: Code;
@@ -88,8 +647,188 @@ export interface ErrorData {
   causes: Array<string>;
 }
 
-/** An accepted event, as a worker gets it. The fields of [`NewEvent::data`] stand beside these. */
-export interface Event {
+/** What happened. */
+export type EventKind = "message" | "edit" | "delete" | "reaction" | "command" | "callback" | "delivery_status" | "membership";
+
+/** When an event is. Days and moments are different things: days have no offset and begin where the user is. */
+export type EventSpan = EventSpanAllDay | EventSpanTimed;
+
+/** Whole days; the end is exclusive. */
+export interface EventSpanAllDay {
+  kind: "all_day";
+  /** First day. */
+  start: string;
+  /** The day after the last. */
+  end: string;
+}
+
+/** Moments. */
+export interface EventSpanTimed {
+  kind: "timed";
+  /** Begin. */
+  start: string;
+  /** End, exclusive. */
+  end: string;
+}
+
+/** Whether an event takes place. */
+export type EventStatus = "confirmed" | "tentative" | "cancelled";
+
+/** When an event begins or ends: a day, or a time. They are not comparable without a time zone, so they are different types. */
+export type EventTime = EventTimeAllDay | EventTimeTimed;
+
+/** A whole day, wherever one is. */
+export interface EventTimeAllDay {
+  type: "all_day";
+  /** The day. */
+  date: string;
+}
+
+/** A time. */
+export interface EventTimeTimed {
+  type: "timed";
+  /** The instant, with the offset that holds there. */
+  at: string;
+  /** The name of the time zone, where the event says it. */
+  zone: string | null;
+}
+
+/** What would happen to a chat now. */
+export interface Explanation {
+  /** The purpose. */
+  purpose: string;
+  /** Who pays, such as `tenant:42`. */
+  scopes: Array<string>;
+  /** The candidates in the order of the chain. */
+  candidates: Array<CandidateExplanation>;
+  /** The most that the whole call can cost, all attempts together, before any cap of a call; absent where a price is not known. */
+  most: NanoUsd | null;
+  /** What is left in every window that bounds it, the tightest first. */
+  remaining: Array<Remaining>;
+}
+
+/** Why an answer ended. */
+export type FinishReason = "stop" | "length" | "tool_calls" | "filtered" | "paused" | "error" | "other";
+
+/** A message within a message. */
+export interface Forwarded {
+  /** The place in the tree. */
+  partId: string;
+  /** Its header card. */
+  header: MessageHeader;
+  /** Its readable text, quotes included. */
+  text: string;
+  /** Characters cut from `text`. */
+  truncated: number;
+}
+
+/** Which calendars to ask for which time. */
+export interface FreeBusy {
+  /** The beginning. */
+  timeMin: string;
+  /** The end, after the beginning. */
+  timeMax: string;
+  /** The ids of the calendars, 1 to 50. `primary`. */
+  calendars?: Array<string>;
+  /** The IANA name of the time zone in which the answer gives its times. UTC. */
+  timeZone?: string | null;
+}
+
+/** What every calendar answered. */
+export interface FreeBusyAnswer {
+  /** The beginning of the time that was asked for. */
+  timeMin: string;
+  /** Its end. */
+  timeMax: string;
+  /** Every calendar that was asked for, by its id: also those that gave no answer. */
+  calendars: Record<string, CalendarBusy>;
+  /** The record of the call. */
+  receipt: Receipt;
+}
+
+/** How closely a model looks at a picture. */
+export type ImageDetail = "auto" | "low" | "high";
+
+/** A file that can be fetched by its handle. */
+export interface InboundAttachment {
+  /** What it is. */
+  kind: AttachmentKind;
+  /** The platform's handle, good for this account only. */
+  handle: string;
+  /** Its name, as the sender chose it. */
+  name: string | null;
+  /** Its media type, as the sender says. */
+  mediaType: string | null;
+  /** Its size in bytes, as the platform says. */
+  size: number | null;
+}
+
+/** The chat. */
+export interface InboundChat {
+  /** Its id. */
+  id: ChatId;
+  /** What kind of place it is. */
+  kind: ChatKind;
+  /** Its title, as its people chose it. */
+  title: string | null;
+}
+
+/** One event, verified and read. */
+export interface InboundEvent {
+  /** What happened. */
+  kind: EventKind;
+  /** The channel, such as `telegram`. */
+  channel: string;
+  /** The account of ours that it came to. */
+  account: AccountId;
+  /** Where it happened, and where the answer goes: also the lane in which such events are handled in order. */
+  conversation: Conversation;
+  /** The platform's id of the event. */
+  eventId: string;
+  /** The message that it is, or is about. */
+  messageId: MessageId | null;
+  /** When it happened by the platform's clock, ISO 8601. */
+  sentAt: string | null;
+  /** The chat. */
+  chat: InboundChat;
+  /** Who did it. */
+  sender: Sender | null;
+  /** Whom it names. */
+  mention: Mention;
+  /** What it answers. */
+  replyTo: Reference | null;
+  /** What was said, as it was written: untrusted. */
+  text: string | null;
+  /** How stretches of the text are meant, in bytes of its UTF-8. */
+  spans: Array<Span>;
+  /** The command that the text is. */
+  command: Command | null;
+  /** The button that was pressed. */
+  callback: Callback | null;
+  /** The reaction. */
+  reaction: Reaction | null;
+  /** The change of who belongs to the chat. */
+  membership: Membership | null;
+  /** Files that came with it. */
+  attachments: Array<InboundAttachment>;
+  /** What several events that form one album share. */
+  album: string | null;
+  /** The canonical dedupe key first, then its aliases. */
+  dedupe: Array<string>;
+}
+
+/** Mail. One message may stand in several lists. */
+export interface InboxBrief {
+  /** What came since the last look. */
+  new: Array<InboxItem>;
+  /** What is unread. */
+  unread: Array<InboxItem>;
+  /** What matters most, with the reason. */
+  highPriority: Array<InboxItem>;
+}
+
+/** An accepted event, as a worker gets it. The fields of `NewEvent.data` stand beside these. */
+export interface InboxEvent {
   /** Its id. */
   id: string;
   /** The channel or service that it came from. */
@@ -105,8 +844,484 @@ export interface Event {
   [field: string]: any;
 }
 
+/** A message in the brief. */
+export interface InboxItem {
+  /** `gmail:<message id>`. */
+  sourceRef: string;
+  /** Who it is from. */
+  from: string;
+  /** Its subject. */
+  subject: string;
+  /** When it came, ISO 8601. */
+  received: string | null;
+  /** Why it stands here. */
+  why: string | null;
+}
+
+/** What a `text/calendar` part says; a hint for a list, not a parsed calendar. */
+export interface Invitation {
+  /** `REQUEST`, `REPLY`, `CANCEL` … in upper case; empty where none is stated. */
+  method: string;
+  /** The event's `UID`. */
+  uid: string | null;
+  /** The event's title. */
+  summary: string | null;
+  /** Begin: an ISO 8601 date (all day), local time (with `time_zone`) or time with `Z`. */
+  start: string | null;
+  /** End, in the same form; exclusive. */
+  end: string | null;
+  /** The zone name that the begin was written with. */
+  timeZone: string | null;
+  /** Where. */
+  location: string | null;
+  /** The organizer's address. */
+  organizer: string | null;
+}
+
+/** What a `text/calendar` part says; a hint for a list, not a parsed calendar. */
+export interface InvitationInput {
+  /** `REQUEST`, `REPLY`, `CANCEL` … in upper case; empty where none is stated. */
+  method: string;
+  /** The event's `UID`. */
+  uid?: string | null;
+  /** The event's title. */
+  summary?: string | null;
+  /** Begin: an ISO 8601 date (all day), local time (with `time_zone`) or time with `Z`. */
+  start?: string | null;
+  /** End, in the same form; exclusive. */
+  end?: string | null;
+  /** The zone name that the begin was written with. */
+  timeZone?: string | null;
+  /** Where. */
+  location?: string | null;
+  /** The organizer's address. */
+  organizer?: string | null;
+}
+
+/** Where a key comes from. */
+export type KeySource = KeySourceEnv | KeySourceFile;
+
+/** An environment variable. */
+export interface KeySourceEnv {
+  env: string;
+}
+
+/** A file that only its owner may read. */
+export interface KeySourceFile {
+  file: string;
+}
+
+/** What kind of failure it was. */
+export type Lane = "transient_server" | "rate" | "overloaded" | "timeout" | "money" | "auth" | "auth_permanent" | "caller" | "context_overflow" | "content_filter" | "model_not_found" | "unknown_after_send";
+
+/** Which events to list, in the order of their beginning; of a series each occurrence stands by itself. */
+export interface ListEvents {
+  /** The calendar's id. `primary`. */
+  calendar?: string;
+  /** A window such as `today`, `tomorrow`, `next_24h` or `this_week`; every window but `next_24h` needs a time zone. */
+  window?: string | null;
+  /** The IANA name of the time zone in which the window lies and times are given, such as `Europe/Berlin`. */
+  timeZone?: string | null;
+  /** Events that end after this. Without it and without a window: now. */
+  timeMin?: string | null;
+  /** Events that begin before this. */
+  timeMax?: string | null;
+  /** Words to search for. */
+  query?: string | null;
+  /** The most events, 1 to 2,500. 100. */
+  limit?: number;
+  /** The token of the page to go on with. */
+  pageToken?: string | null;
+}
+
+/** Which messages to list, newest first. */
+export interface ListMessages {
+  /** A query in the language of Gmail's search box, such as `is:unread newer_than:2d`. */
+  query?: string | null;
+  /** Ids of labels that a message must have, all of them, such as `INBOX`. */
+  labels?: Array<string>;
+  /** The most messages, 1 to 500. 20. */
+  limit?: number;
+  /** The token of the page to go on with. */
+  pageToken?: string | null;
+  /** Whether spam and trash are searched too. */
+  includeSpamTrash?: boolean;
+}
+
+/** A part that is not the body. Its handle is `(message id, part_id)`: the service's own attachment ids change from read to read. */
+export interface MailAttachment {
+  /** The place in the tree: `"1"`, `"0.2"`; empty when the whole message is this part. */
+  partId: string;
+  /** The file name; empty where there is none. */
+  filename: string;
+  /** The media type in lower case, such as `application/pdf`. */
+  mimeType: string;
+  /** Decoded bytes. */
+  size: number;
+  /** Whether it is meant to be shown within the text, such as an image of an HTML body. */
+  inline: boolean;
+}
+
+/** A message with its body. */
+export interface MailMessage {
+  /** Gmail's id of the message. */
+  id: string;
+  /** Gmail's id of its thread. */
+  threadId: string;
+  /** Whose words header, snippet and body are. */
+  trust: Trust;
+  /** Its header. */
+  header: MessageHeader;
+  /** Its readable text, attachments and what else hangs on it. */
+  body: MessageText;
+  /** When Gmail accepted it. */
+  internalDate: string | null;
+  /** Its first words, as plain text. */
+  snippet: string;
+  /** The ids of its labels. */
+  labels: Array<string>;
+  /** Whether it is unread. */
+  unread: boolean;
+  /** Its size in bytes, by Gmail's estimate. */
+  size: number;
+  /** The record of the call. */
+  receipt: Receipt;
+}
+
+/** Where a picture, document or sound is: `{"url": "https://…"}` or `{"data": {"media_type": …, "base64": …}}`. */
+export type Media = MediaUrl | MediaData;
+
+/** Here. */
+export interface MediaData {
+  data: MediaDataData;
+}
+
+export interface MediaDataData {
+  /** Such as `image/png`. */
+  mediaType: string;
+  /** The bytes in base64. */
+  base64: string;
+}
+
+/** At an address that the provider itself fetches. Refused under a budget: nobody here knows its size. */
+export interface MediaUrl {
+  url: string;
+}
+
+/** A change of who belongs to the chat. */
+export interface Membership {
+  /** Whom it is about. */
+  memberId: SenderId;
+  /** Whether that is this account of ours. */
+  us: boolean;
+  /** The platform's word for what they were. */
+  before: string;
+  /** The platform's word for what they are. */
+  after: string;
+}
+
+/** Whom the text names. */
+export interface Mention {
+  /** Whether this account of ours is named by its platform id; a handle in the text alone is in `names`. */
+  us: boolean;
+  /** The handles and ids that are named, in order. */
+  names: Array<string>;
+}
+
+/** What a list shows of a message. */
+export interface MessageCard {
+  /** Gmail's id of the message. */
+  id: string;
+  /** Gmail's id of its thread. */
+  threadId: string;
+  /** Whose words subject, names and snippet are. */
+  trust: Trust;
+  /** The subject. */
+  subject: string | null;
+  /** Who it is from. */
+  from: Address | null;
+  /** Whom it is to. */
+  to: Array<Address>;
+  /** Who has a copy. */
+  cc: Array<Address>;
+  /** When the sender says that it was written, ISO 8601; absent where that cannot be read. */
+  date: string | null;
+  /** When Gmail accepted it: what the order of lists goes by. */
+  internalDate: string | null;
+  /** Its first words, as plain text. */
+  snippet: string;
+  /** The ids of its labels. */
+  labels: Array<string>;
+  /** Whether it is unread. */
+  unread: boolean;
+  /** Its size in bytes, by Gmail's estimate. */
+  size: number;
+  /** Its `Message-ID`, without angle brackets. */
+  messageId: string | null;
+  /** Whether it went to a list: it says how to unsubscribe. */
+  bulk: boolean;
+}
+
+/** The header fields that a list or a reply needs, decoded. An absent or unreadable field is `None` or empty, never invented. */
+export interface MessageHeader {
+  /** `Subject`. */
+  subject: string | null;
+  /** `From`; more than one only where the sender wrote several. */
+  from: Array<Address>;
+  /** `To`. */
+  to: Array<Address>;
+  /** `Cc`. */
+  cc: Array<Address>;
+  /** `Reply-To`. */
+  replyTo: Array<Address>;
+  /** `Date` as ISO 8601 with the sender's offset. `None` where it cannot be read: use the service's own date then. */
+  date: string | null;
+  /** `Message-ID` without its angle brackets. */
+  messageId: string | null;
+  /** The ids of `In-Reply-To`, without angle brackets. */
+  inReplyTo: Array<string>;
+  /** The ids of `References`, oldest first, without angle brackets. */
+  references: Array<string>;
+  /** `List-Unsubscribe` as it stands; its presence says that the message went to a list. */
+  listUnsubscribe: string | null;
+}
+
+/** A message within a chat. */
+export type MessageId = string;
+
+/** The readable body of a message. */
+export interface MessageText {
+  /** What the sender wrote: without the quoted replies and the signature, which stand below. */
+  text: string;
+  /** Where the text comes from. */
+  source: TextSource;
+  /** Who wrote it. */
+  trust: Trust;
+  /** The quoted earlier messages, where they could be told apart. */
+  quoted: string | null;
+  /** The signature, where it could be told apart. */
+  signature: string | null;
+  /** Characters cut from `text` because of the limit; 0 when it is whole. */
+  truncated: number;
+  /** Characters cut from `quoted` because of the limit; 0 when it is whole. */
+  quotedTruncated: number;
+  /** Ids of the text parts whose content did not come with the message and has to be fetched as an attachment. */
+  notInlined: Array<string>;
+  /** Everything that is not the body. */
+  attachments: Array<MailAttachment>;
+  /** Messages that hang on this one, such as a forwarded mail or a returned one. */
+  forwarded: Array<Forwarded>;
+  /** What the calendar part of an invitation says. */
+  invitation: Invitation | null;
+}
+
+/** One attempt to get an answer from one model. */
+export interface ModelAttempt {
+  /** The provider asked. */
+  provider: string;
+  /** The model asked. */
+  model: string;
+  /** The key it was asked with, by the name of its profile. */
+  profile: string | null;
+  /** `ok`, or the code of the error. */
+  outcome: string;
+  /** The lane the failure was put into, such as `rate` or `money`. */
+  class: string | null;
+  /** The provider's status. */
+  status: number | null;
+  /** The provider's own reason. */
+  reason: string | null;
+  /** The provider's id of the request. */
+  requestId: string | null;
+  /** Seconds waited before it. */
+  waited: number;
+  /** Seconds it took. */
+  seconds: number;
+  /** Seconds to its first content, when it had any. */
+  firstContent: number | null;
+  /** The id of its hold. */
+  hold: string | null;
+  /** What was held for it, in nano-USD. */
+  held: number;
+  /** What it was settled at, in nano-USD. */
+  settled: number;
+}
+
+/** An amount in nano-USD. */
+export type NanoUsd = number;
+
+/** An amount: nano-USD as an integer, or text like "2.00 USD". */
+export type NanoUsdInput = number | string;
+
+/** An event that a verified webhook or a poll brought. */
+export interface NewEvent {
+  /** The channel or service that it came from, such as `telegram`. */
+  provider: string;
+  /** The account of ours that it came to; dedupe keys and lanes live within provider and instance. */
+  instance: string;
+  /** The canonical dedupe key first, then its aliases. All are claimed in one step. */
+  dedupe: Array<string>;
+  /** The lane whose events are handled one after another: the conversation. */
+  lane: string;
+  /** The event's own fields; they stand beside the inbox's own in `Event`. */
+  data: Record<string, any>;
+}
+
+/** What is to be sent, before it is stored. */
+export interface NewIntent {
+  /** The idempotency key: the same key again resumes or returns, and never sends a part twice. */
+  key: string;
+  /** The channel, such as `telegram`. */
+  channel: string;
+  /** The account that sends; keys live within channel and account. */
+  account: string;
+  /** The rendered parts in order, as JSON of the channel's own; the same key with other parts is `conflict`. */
+  parts: Array<any>;
+}
+
+/** What becomes of a stream that its reader drops. */
+export type OnDrop = "drain" | "abort";
+
+/** One message, of any length: what does not fit into one part goes in several. */
+export interface OutboundMessage {
+  /** Where it goes: the `conversation` of an event, or the channel's own chat id. */
+  conversation: string;
+  /** What it says, as Markdown. Either this or `text`. */
+  markdown?: string | null;
+  /** What it says, as plain text in which nothing is markup. */
+  text?: string | null;
+  /** The idempotency key: the same key again never sends a part twice. Without one, each call is a message of its own. */
+  key?: string | null;
+  /** The id of the message that it answers. */
+  replyTo?: string | null;
+  /** Whether it arrives without a sound. */
+  silent?: boolean;
+  /** Whether `@name` in it reaches the people it names. Off, because what an assistant says quotes what others wrote. */
+  mentions?: boolean;
+}
+
 /** Whether the refused or failed request may have taken effect on the other side. */
 export type Outcome = "not_sent" | "refused" | "unknown";
+
+/** The output cap of the attempt that answered. */
+export interface OutputCap {
+  /** In tokens, reasoning included. */
+  tokens: number;
+  /** Why it is this one: `asked`, `default`, `purpose`, `model` or `affordable`. */
+  reason: string;
+}
+
+/** The shape that an answer must have. */
+export interface OutputSchema {
+  /** A name for the shape, letters, digits, `_` and `-`. */
+  name?: string;
+  /** The JSON Schema. */
+  schema: any;
+  /** Whether the provider must keep to it exactly, where it can; it is checked here in any case. */
+  strict?: boolean;
+}
+
+/** A bill that came out above its hold: its model is blocked for capped scopes until its row is raised. */
+export interface Overrun {
+  /** The provider. */
+  provider: string;
+  /** The model. */
+  model: string;
+  /** The version of the price row that was too low. */
+  price: string;
+  /** What was held, in nano-USD. */
+  held: NanoUsd;
+  /** What was billed, in nano-USD. */
+  billed: NanoUsd;
+  /** When it was booked, ISO 8601. */
+  at: string;
+}
+
+/** What became of one part. */
+export type PartOutcome = "sent" | "refused" | "not_sent" | "unknown";
+
+/** Somebody. */
+export interface Person {
+  /** The name, where it is known. */
+  name: string | null;
+  /** The address, where it is known. */
+  email: string | null;
+  /** Whether it is the account's user. */
+  isSelf: boolean;
+}
+
+/** Who the platform says that we are. */
+export interface Probe {
+  /** The account's id. */
+  account: string;
+  /** Its handle. */
+  username: string | null;
+  /** Its shown name. */
+  name: string | null;
+  /** The record of the call. */
+  receipt: Receipt;
+}
+
+/** What only the provider who made it understands. Opaque: it is carried, never read. */
+export interface ProviderBlocks {
+  /** Whose blocks these are. */
+  provider: string;
+  /** The blocks. */
+  blocks: any;
+}
+
+/** The configuration of one provider. */
+export interface ProviderConfig {
+  /** Where its key comes from: `{ env = "…" }` or `{ file = "…" }`, never the key itself. */
+  api_key?: KeySource | null;
+  /** Which known provider it behaves like, when its own name is not a known one; `compatible` where none fits. */
+  like?: string | null;
+  /** Its address up to and including the version, such as `https://api.openai.com/v1`. */
+  base_url?: string | null;
+  /** Lets a provider that is local by nature be at another host. */
+  allow_remote?: boolean;
+}
+
+/** One candidate of a status. */
+export interface ProviderStatus {
+  /** The provider. */
+  provider: string;
+  /** The model. */
+  model: string;
+  /** The failure after which it rests, if it does. */
+  restsAfter: Lane | null;
+  /** Until when, ISO 8601. */
+  restsUntil: string | null;
+}
+
+/** One purpose: who is asked, who pays, how long it may take. */
+export interface PurposeConfig {
+  /** The candidates in order, each `provider/model`. */
+  chain?: Array<string>;
+  /** The kinds of scopes that pay. A call must name each of them, except `global`. */
+  scopes?: Array<string>;
+  /** The time limits. */
+  timeout?: TimeLimits;
+  /** Nobody outside the chain answers, and a candidate without its key is an error, not a reason to ask the next. */
+  pinned?: boolean;
+  /** The output cap where the call names none; 4,096, or 16,384 for models that reason. */
+  output_cap?: number | null;
+  /** The largest output cap that a call may name. */
+  max_output_cap?: number | null;
+  /** Overrides the temperature of every call. */
+  temperature?: number | null;
+}
+
+/** A reaction. */
+export interface Reaction {
+  /** What is there now that was not there before: emoji, or the platform's id of one. */
+  added: Array<string>;
+  /** What was there before and is gone. */
+  removed: Array<string>;
+}
+
+/** How hard a reasoning model thinks. */
+export type ReasoningEffort = "none" | "minimal" | "low" | "medium" | "high";
 
 /** The record of one public call; every call leaves exactly one. */
 export interface Receipt {
@@ -125,7 +1340,7 @@ export interface Receipt {
   /** `ok`, or the code of the error; `cancelled` when the caller went away. */
   outcome: string;
   /** Its requests, in order. */
-  attempts: Array<Attempt>;
+  attempts: Array<RequestAttempt>;
   /** Its pauses, in order. */
   waits: Array<Wait>;
   /** Bytes of all request bodies. */
@@ -136,6 +1351,388 @@ export interface Receipt {
   costNanoUsd: number | null;
 }
 
+/** A message that this one answers. */
+export interface Reference {
+  /** Its id. */
+  messageId: MessageId;
+  /** Who said it. */
+  senderId: SenderId | null;
+  /** Whether it was this account of ours. */
+  ours: boolean;
+  /** What it said, or the part that was quoted. */
+  text: string | null;
+}
+
+/** One window of one scope. `settled + provisional + held ≤ cap`, unless the cap was lowered or a bill broke its bound. */
+export interface Remaining {
+  /** The scope, such as `tenant:42`. */
+  scope: string;
+  /** The window. */
+  window: WindowKind;
+  /** The cap, in nano-USD. */
+  cap: NanoUsd;
+  /** What is certain, in nano-USD. */
+  settled: NanoUsd;
+  /** What counts at its bound until it is known, in nano-USD. */
+  provisional: NanoUsd;
+  /** What attempts in flight hold, in nano-USD. */
+  held: NanoUsd;
+  /** What is left, in nano-USD; never below 0. */
+  remaining: NanoUsd;
+  /** When the window resets, ISO 8601; absent when it never does. */
+  resetsAt: string | null;
+}
+
+/** What the web view answers. */
+export interface Reply {
+  /** The status. */
+  status: number;
+  /** The headers. */
+  headers: Record<string, string>;
+  /** The body. */
+  body: string;
+  /** What the inbox said of each event; empty when nothing was stored. */
+  accepted: Array<Accepted>;
+  /** Why nothing was stored. */
+  code: Code | null;
+  /** The record of the call. */
+  receipt: Receipt | null;
+}
+
+/** One request of an operation, as it stands in the receipt. */
+export interface RequestAttempt {
+  /** What was asked, such as `gmail.messages.get`. */
+  label: string;
+  /** The host that was asked. */
+  host: string;
+  /** The status of the reply; absent when there was none. */
+  status: number | null;
+  /** The error code, when it failed. */
+  error: string | null;
+  /** The other side's id of the request. */
+  requestId: string | null;
+  /** Bytes of the request body. */
+  bytesSent: number;
+  /** Bytes of the reply body that were read. */
+  bytesReceived: number;
+  /** Seconds from the first byte written to the end of the body. */
+  seconds: number;
+  /** Rate-limit and quota headers of the reply. */
+  limits: Array<[string, string]>;
+}
+
+/** What the user answered to an invitation. */
+export type ResponseStatus = "none" | "needs_action" | "accepted" | "tentative" | "declined";
+
+/** Who speaks. */
+export type Role = "system" | "developer" | "user" | "assistant" | "tool";
+
+/** The configuration of a router. */
+export interface RouterConfig {
+  /** The providers, by the name that chains use. A provider that a chain names and that stands not here has its defaults and no key. */
+  provider?: Record<string, ProviderConfig>;
+  /** The purposes that calls name. */
+  purpose?: Record<string, PurposeConfig>;
+  /** The caps, by kind of scope. */
+  budget?: Record<string, Budget>;
+  /** What a model without a price row may cost at most, by `provider/model`. */
+  ceiling?: Record<string, Ceiling>;
+  /** Says that nothing bounds the spending. A router without any budget must say it. */
+  unbudgeted?: boolean;
+  /** Accepts a store that may lose what it acknowledged, and with it the promise that no cap is passed. */
+  accept_lossy_store?: boolean;
+  /** What becomes of a stream that its reader drops. */
+  on_drop?: OnDrop;
+  /** How long a dropped stream is read on for its usage; 30 s unless said. */
+  drain?: Seconds | null;
+}
+
+/** How the router is. */
+export interface RouterStatus {
+  /** The verdict. */
+  verdict: Verdict;
+  /** Every candidate of every chain, once. */
+  providers: Array<ProviderStatus>;
+  /** Models that were billed above their bound: blocked under a cap until their row is raised. */
+  overruns: Array<Overrun>;
+}
+
+/** A time span: seconds as a number, or text like "60s", "500ms", "2m", "1h". */
+export type Seconds = number | string;
+
+/** Who said or did it. Only the id is a fact of the platform; names are what people chose. */
+export interface Sender {
+  /** The id. */
+  id: SenderId;
+  /** The name that is shown. */
+  name: string | null;
+  /** The handle, without `@`. */
+  username: string | null;
+  /** The language of their app, as an IETF tag. */
+  language: string | null;
+  /** Whether it is a program. */
+  bot: boolean;
+}
+
+/** Who said something, within an account. */
+export type SenderId = string;
+
+/** A message that the bot sent, as it stands in the chat now. */
+export interface SentMessage {
+  /** Its id. */
+  messageId: number;
+  /** The chat. */
+  chatId: number;
+  /** The topic. */
+  threadId: number | null;
+  /** What is read. */
+  text: string;
+  /** Its entities. */
+  entities: Array<any>;
+  /** The message that it answers. */
+  replyTo: number | null;
+  /** Whether it came without a sound. */
+  silent: boolean;
+  /** How often it was changed. */
+  edits: number;
+  /** Whether it was taken back. */
+  deleted: boolean;
+}
+
+/** A styled stretch, in bytes of `Text.content`. */
+export interface Span {
+  /** Its first byte. */
+  start: number;
+  /** The byte after its last. */
+  end: number;
+  /** What it means. */
+  style: Style;
+}
+
+/** What one scope spent on one day (UTC) with one model for one purpose, provisional amounts included. */
+export interface Spend {
+  /** The scope, such as `tenant:42`. */
+  scope: string;
+  /** The day on which the attempts began, UTC, such as `2026-11-21`. */
+  day: string;
+  /** The provider that was asked. */
+  provider: string;
+  /** The model that was asked. */
+  model: string;
+  /** The purpose of the calls. */
+  purpose: string;
+  /** The amount, in nano-USD. */
+  nanoUsd: NanoUsd;
+}
+
+/** One event of a stream, in this order: `started`, then `text` and `reasoning` as they come, then `tool_call`s, `usage` at most once, `finished`. */
+export type StreamEvent = StreamEventStarted | StreamEventText | StreamEventReasoning | StreamEventToolCall | StreamEventUsage | StreamEventFinished;
+
+/** The end, with the whole answer. */
+export interface StreamEventFinished {
+  type: "finished";
+  /** The whole answer. */
+  answer: Answer;
+}
+
+/** More of what the model lets see of its reasoning. */
+export interface StreamEventReasoning {
+  type: "reasoning";
+  /** The text. */
+  text: string;
+}
+
+/** A model has begun to answer: from here on it is this one. */
+export interface StreamEventStarted {
+  type: "started";
+  /** The provider that answers. */
+  provider: string;
+  /** The model that answers. */
+  model: string;
+}
+
+/** More text. */
+export interface StreamEventText {
+  type: "text";
+  /** The text. */
+  text: string;
+}
+
+/** A tool is to be called; given once, whole. */
+export interface StreamEventToolCall {
+  type: "tool_call";
+  /** Its place among the calls of this answer, from 0. */
+  index: number;
+  /** Its id, which the tool's message names; made here where the provider gave none. */
+  id: string;
+  /** The tool. */
+  name: string;
+  /** Its arguments, an object; `null` when the model's text is no JSON object (see `unparsed`). */
+  arguments: any;
+  /** The model's text for the arguments where it is no JSON object, as after an answer cut for length. */
+  unparsed?: string | null;
+}
+
+/** What it used and cost. */
+export interface StreamEventUsage {
+  type: "usage";
+  /** In disjoint buckets. */
+  usage: Usage;
+  /** What it cost. */
+  cost: Cost;
+}
+
+/** How a stretch of text is meant. */
+export type Style = StyleBold | StyleItalic | StyleStrikethrough | StyleSpoiler | StyleCode | StyleCodeBlock | StyleLink | StyleQuote | StyleHeading;
+
+/** Strong emphasis. */
+export interface StyleBold {
+  type: "bold";
+}
+
+/** Code within a line. */
+export interface StyleCode {
+  type: "code";
+}
+
+/** A block of code. */
+export interface StyleCodeBlock {
+  type: "code_block";
+  /** Its language, when the author named one. */
+  language: string | null;
+}
+
+/** A heading. */
+export interface StyleHeading {
+  type: "heading";
+  /** Its level, 1 to 6. */
+  level: number;
+}
+
+/** Emphasis. */
+export interface StyleItalic {
+  type: "italic";
+}
+
+/** A link; only `http` and `https` ones become spans. */
+export interface StyleLink {
+  type: "link";
+  /** Where it leads. */
+  url: string;
+}
+
+/** A quotation. */
+export interface StyleQuote {
+  type: "quote";
+}
+
+/** Hidden until asked for. */
+export interface StyleSpoiler {
+  type: "spoiler";
+}
+
+/** Struck through. */
+export interface StyleStrikethrough {
+  type: "strikethrough";
+}
+
+/** What may stand for the conversation, for the schema alone. */
+export type TextOrMessages = string | Array<ChatMessage>;
+
+/** Which part the text comes from. */
+export type TextSource = "plain" | "html" | "none";
+
+/** A thread or topic within a chat. */
+export type ThreadId = string;
+
+/** Time limits of a purpose. */
+export interface TimeLimits {
+  /** For the whole call, all attempts together; 120 s unless said. */
+  total?: Seconds | null;
+  /** From sending a request to its first content; 30 s, or 120 s for models that reason. */
+  first_content?: Seconds | null;
+  /** Between two pieces of an answer; 30 s unless said. */
+  idle?: Seconds | null;
+}
+
+/** A tool that the model may call. */
+export interface Tool {
+  /** Its name. */
+  name: string;
+  /** What it does, for the model to read. */
+  description?: string;
+  /** Its arguments: a JSON Schema of an object. */
+  parameters?: any;
+  /** Whether the provider must keep to the schema, where it can. */
+  strict?: boolean | null;
+}
+
+/** A call of a tool by the model. */
+export interface ToolCall {
+  /** Its id, which the tool's message names; made here where the provider gave none. */
+  id: string;
+  /** The tool. */
+  name: string;
+  /** Its arguments, an object; `null` when the model's text is no JSON object (see `unparsed`). */
+  arguments: any;
+  /** The model's text for the arguments where it is no JSON object, as after an answer cut for length. */
+  unparsed?: string | null;
+}
+
+/** A call of a tool by the model. */
+export interface ToolCallInput {
+  /** Its id, which the tool's message names; made here where the provider gave none. */
+  id: string;
+  /** The tool. */
+  name: string;
+  /** Its arguments, an object; `null` when the model's text is no JSON object (see `unparsed`). */
+  arguments?: any;
+  /** The model's text for the arguments where it is no JSON object, as after an answer cut for length. */
+  unparsed?: string | null;
+}
+
+/** Whether the model calls a tool: `"auto"`, `"none"`, `"required"` or `{"tool": "<name>"}`. */
+export type ToolChoice = "auto" | "none" | "required" | ToolChoiceTool;
+
+/** This one. */
+export interface ToolChoiceTool {
+  tool: string;
+}
+
+/** Who wrote a text. A prompt must never treat `Trust.Untrusted` text as instructions. */
+export type Trust = "untrusted";
+
+/** Tokens used, in disjoint buckets. A bucket that the provider did not speak of is absent; a 0 that it gave stays 0. */
+export interface Usage {
+  /** Text read afresh: neither from a cache nor into one. */
+  input: number | null;
+  /** Read from the provider's cache. */
+  cacheRead: number | null;
+  /** Written into the provider's cache for its usual, short lifetime. */
+  cacheWrite: number | null;
+  /** Written into the provider's cache for an hour. */
+  cacheWrite1h: number | null;
+  /** Sound in the input. */
+  inputAudio: number | null;
+  /** Pictures in the input, where the provider counts them apart. */
+  inputImage: number | null;
+  /** Text written, without reasoning. */
+  output: number | null;
+  /** Reasoning written, delivered or not. */
+  reasoning: number | null;
+  /** Sound in the output. */
+  outputAudio: number | null;
+  /** Pictures in the output. */
+  outputImage: number | null;
+  /** The provider's own total. */
+  total: number | null;
+  /** What the provider itself says that it cost, in nano-USD, rounded up. */
+  providerCost: number | null;
+}
+
+/** How it stands. */
+export type Verdict = "ok" | "degraded" | "down";
+
 /** A pause within an operation, and why. */
 export interface Wait {
   /** Why, such as `retry_after`, `backoff`, `permit` or `single_flight`. */
@@ -143,3 +1740,6 @@ export interface Wait {
   /** How long, in seconds. */
   seconds: number;
 }
+
+/** A kind of window. */
+export type WindowKind = "call" | "run" | "hour" | "day" | "month";

@@ -209,7 +209,7 @@ impl Gmail {
     /// One message with its decoded body. What it says is untrusted: it comes from outside.
     #[napi(
         ts_args_type = "id: string, options?: CallOptions",
-        ts_return_type = "Promise<Message>"
+        ts_return_type = "Promise<MailMessage>"
     )]
     pub fn get_message<'env>(
         &self,

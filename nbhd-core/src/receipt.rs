@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// One request of an operation, as it stands in the receipt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RequestAttempt")]
 #[non_exhaustive]
 pub struct Attempt {
     /// What was asked, such as `gmail.messages.get`.

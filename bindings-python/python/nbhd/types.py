@@ -17,26 +17,192 @@ class Accepted(TypedDict):
     """Whether it had been accepted before; then nothing runs."""
 
 
-class Attempt(TypedDict):
-    """One request of an operation, as it stands in the receipt."""
-    label: str
-    """What was asked, such as `gmail.messages.get`."""
-    host: str
-    """The host that was asked."""
-    status: int | None
-    """The status of the reply; absent when there was none."""
-    error: str | None
-    """The error code, when it failed."""
-    request_id: str | None
-    """The other side's id of the request."""
-    bytes_sent: int
-    """Bytes of the request body."""
-    bytes_received: int
-    """Bytes of the reply body that were read."""
-    seconds: float
-    """Seconds from the first byte written to the end of the body."""
-    limits: list[list[Any]]
-    """Rate-limit and quota headers of the reply."""
+class ActionItem(TypedDict):
+    """Something that the user is asked to do."""
+    task: str
+    """What, as an open task."""
+    due: str | None
+    """Until when: an ISO 8601 date, or a time with offset."""
+    confidence: Confidence
+    """How sure it is that this is asked of the user."""
+    source_ref: str
+    """`gmail:<message id>` or `gcal:<event id>`."""
+
+
+class Address(TypedDict):
+    """A mailbox address."""
+    name: str
+    """The display name; empty where there is none."""
+    email: str
+    """The address; empty where only a name was written."""
+
+
+class Answer(TypedDict):
+    """A whole answer."""
+    text: str
+    """The text."""
+    reasoning: str | None
+    """What the model let see of its reasoning."""
+    tool_calls: list[ToolCall]
+    """The tools that it calls."""
+    finish_reason: FinishReason
+    """Why it ended."""
+    finish_detail: str | None
+    """The provider's own word for why it ended."""
+    usage: Usage | None
+    """What it used, in disjoint buckets; absent when the provider did not say."""
+    cost: Cost
+    """What it cost, all attempts together."""
+    provider: str
+    """The provider that answered."""
+    model: str
+    """The model that really answered, in the provider's words."""
+    id: str | None
+    """The provider's id of the answer."""
+    attempts: list[ModelAttempt]
+    """Every attempt, in order; the last one answered."""
+    output_cap: OutputCap
+    """The output cap that was sent."""
+    provider_blocks: ProviderBlocks | None
+    """What only the provider understands: goes back with the message, see `Answer.to_message`."""
+    receipt: Receipt
+    """The record of the call."""
+
+
+class Attendee(TypedDict):
+    """Somebody who was asked to come."""
+    name: str | None
+    """The name, where it is known."""
+    email: str | None
+    """The address, where it is known."""
+    is_self: bool
+    """Whether it is the account's user."""
+    response: str | None
+    """The answer, in Google's word: `accepted`, `declined`, `tentative` or `needsAction`."""
+    optional: bool
+    """Whether the event takes place without."""
+    resource: bool
+    """Whether it is a room or a thing."""
+
+
+class Bill(TypedDict):
+    """Everything billed so far."""
+    entries: list[BillEntry]
+    """The requests, in order."""
+    nano_usd: int
+    """The sum, in nano-USD."""
+    by_model: dict[str, int]
+    """The sum by `provider/model`, in nano-USD."""
+
+
+class BillEntry(TypedDict):
+    """What one request is billed at."""
+    id: str
+    """The id of the answer."""
+    provider: str
+    """The provider that was played."""
+    model: str
+    """The model."""
+    stream: bool
+    """Whether it was a stream. It is billed whole, read to its end or not."""
+    input_tokens: int
+    """Input tokens, those from the cache included."""
+    cached_tokens: int
+    """Input tokens that came from the cache."""
+    output_tokens: int
+    """Output tokens, reasoning included."""
+    reasoning_tokens: int
+    """Output tokens that were reasoning."""
+    nano_usd: int
+    """What it costs, in nano-USD."""
+
+
+class Brief(TypedDict):
+    """A whole brief."""
+    inbox: InboxBrief
+    """Mail."""
+    calendar: CalendarBrief
+    """Appointments."""
+    actions: list[ActionItem]
+    """What the user is asked to do, the most certain first."""
+    uncertainty: list[str]
+    """What could not be seen or decided, one sentence each. Empty means that nothing is known to be missing."""
+
+
+class BriefBusyInterval(TypedDict):
+    """The calendar is busy."""
+    kind: Literal["interval"]
+    calendar: str
+    """The calendar's id."""
+    start: str
+    """Begin."""
+    end: str
+    """End, exclusive."""
+
+
+class BriefBusyUnknown(TypedDict):
+    """Its times are unknown, which must never be read as free."""
+    kind: Literal["unknown"]
+    calendar: str
+    """The calendar's id."""
+    reason: str
+    """Why."""
+
+
+class BriefEvent(TypedDict):
+    """An event, as far as a brief needs it. Recurring events come as their instances."""
+    id: str
+    """The calendar's id of the event or instance."""
+    summary: NotRequired[str]
+    """Its title."""
+    when: EventSpan
+    """When."""
+    location: NotRequired[str | None]
+    """Where."""
+    attendees: NotRequired[list[str]]
+    """The addresses of those who are invited."""
+    response: NotRequired[ResponseStatus]
+    """What the user answered."""
+    transparent: NotRequired[bool]
+    """Whether it leaves the time free."""
+    cancelled: NotRequired[bool]
+    """Whether it was cancelled."""
+
+
+class BriefInput(TypedDict):
+    """Everything that was fetched for one brief."""
+    now: str
+    """The moment that "today" and "the next 24 hours" are counted from, with offset."""
+    time_zone: str
+    """The user's zone, an IANA name such as `Europe/Berlin`."""
+    since: NotRequired[str | None]
+    """What came after this moment is new; absent: 24 hours before `now`."""
+    own_addresses: NotRequired[list[str]]
+    """The user's own addresses: their own messages ask nothing of them."""
+    messages: NotRequired[list[BriefMessage]]
+    """The messages."""
+    events: NotRequired[list[BriefEvent]]
+    """The events."""
+    busy: NotRequired[list[BriefBusy]]
+    """BriefBusy times of further calendars."""
+    gaps: NotRequired[list[str]]
+    """What could not be fetched or is only a part, one sentence each; it is said in the brief."""
+
+
+class Budget(TypedDict):
+    """The caps of one kind of scope. A window without a cap is not bounded. Rolling windows are not offered yet."""
+    call: NotRequired[NanoUsdInput | None]
+    """For one call, all its attempts together."""
+    run: NotRequired[NanoUsdInput | None]
+    """For the whole life of the scope's name: meant for scopes such as `run:<id>` or `session:<id>`. It never resets."""
+    hour: NotRequired[NanoUsdInput | None]
+    """For each hour of the clock in `zone`."""
+    day: NotRequired[NanoUsdInput | None]
+    """For each calendar day in `zone`."""
+    month: NotRequired[NanoUsdInput | None]
+    """For each calendar month in `zone`."""
+    zone: NotRequired[str | None]
+    """The IANA time zone of the calendar windows, such as `Europe/Berlin`; UTC unless said."""
 
 
 class BudgetRefusal(TypedDict):
@@ -55,8 +221,342 @@ class BudgetRefusal(TypedDict):
     """When the window resets, ISO 8601; absent when it never does."""
 
 
+class Busy(TypedDict):
+    """A busy time, without its end."""
+    start: str
+    """Its beginning."""
+    end: str
+    """Its end."""
+
+
+class CalendarBrief(TypedDict):
+    """Appointments."""
+    today: list[CalendarItem]
+    """What touches the current day, all-day events first."""
+    next_24h: list[CalendarItem]
+    """What touches the next 24 hours."""
+    conflicts: list[Conflict]
+    """Timed events that overlap."""
+
+
+class CalendarBusy(TypedDict):
+    """What one calendar answered."""
+    busy: list[Busy]
+    """Its busy times, in order. They mean nothing where there are problems."""
+    problems: list[CalendarProblem]
+    """Why it could not be read; empty when it was."""
+
+
+class CalendarEvent(TypedDict):
+    """One occurrence of an event."""
+    id: str
+    """Its id."""
+    series_id: str | None
+    """The id of the series that it is an occurrence of."""
+    original_start: EventTime | None
+    """Where it stood in its series before it was moved."""
+    trust: Trust
+    """Whose words title, description, place and names are."""
+    title: str | None
+    """Its title; absent where only the time may be seen."""
+    description: str | None
+    """Its description; may be HTML."""
+    location: str | None
+    """Its place."""
+    start: EventTime | None
+    """Its beginning; absent on a cancelled event of which Google tells the id alone."""
+    end: EventTime | None
+    """Its end, which is not part of it: an all-day event of one day ends on the next."""
+    status: EventStatus
+    """Whether it takes place."""
+    busy: bool
+    """Whether its time counts as busy."""
+    response: str | None
+    """What the account's user answered, in Google's word: `accepted`, `declined`, `tentative` or `needsAction`."""
+    organizer: Person | None
+    """Who organises it."""
+    attendees: list[Attendee]
+    """Who was asked to come."""
+    attendees_omitted: bool
+    """Whether attendees were left out of the answer."""
+    kind: str
+    """What kind it is, in Google's word: `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`."""
+    link: str | None
+    """Its page in Google Calendar."""
+    meeting_link: str | None
+    """The link of its video meeting."""
+    ical_uid: str | None
+    """The id that all occurrences and all copies share."""
+    updated: str | None
+    """When it was changed last."""
+
+
+class CalendarItem(TypedDict):
+    """An event in the brief."""
+    source_ref: str
+    """`gcal:<event id>`."""
+    title: str
+    """Its title."""
+    start: str
+    """Begin: ISO 8601 time with the offset of the user's zone, or a date for an all-day event."""
+    end: str
+    """End, exclusive, in the same form."""
+    all_day: bool
+    """Whether it is a matter of days, not of hours."""
+    location: str | None
+    """Where."""
+
+
+class CalendarProblem(TypedDict):
+    """Why a calendar could not be read."""
+    reason: str
+    """Google's word, such as `notFound` or `internalError`; `unanswered` when Google left the calendar out, `unreadable` when it gave a time that is none."""
+
+
+class Callback(TypedDict):
+    """A pressed button."""
+    id: str
+    """What to answer the press with."""
+    data: str | None
+    """What the button carries."""
+
+
+class CandidateExplanation(TypedDict):
+    """One candidate of an explanation."""
+    provider: str
+    """The provider."""
+    model: str
+    """The model."""
+    usable: bool
+    """Whether it would be asked, if those before it failed."""
+    skipped: ErrorData | None
+    """Why it would not be asked."""
+    rests_until: str | None
+    """Until when it rests, ISO 8601, and after what."""
+    rests_after: Lane | None
+    """The lane of the failure after which it rests."""
+    output_cap: OutputCap
+    """The output cap that it would get."""
+    input_tokens: int | None
+    """The most input tokens that it could be billed for."""
+    bound: NanoUsd | None
+    """The most that one attempt can cost, in nano-USD; absent where its price is not known."""
+    price: str | None
+    """The version of its price row."""
+
+
+class Ceiling(TypedDict):
+    """The most that a model without a row may cost, per million tokens."""
+    input: NanoUsdInput
+    """For each million tokens read, whatever bucket they are in."""
+    output: NanoUsdInput
+    """For each million tokens written, reasoning included."""
+    context_window: NotRequired[int | None]
+    """The most tokens of prompt and answer together."""
+    max_output: NotRequired[int | None]
+    """The most tokens of one answer."""
+    reasoning: NotRequired[bool]
+    """Whether it can reason before it answers."""
+    cap_covers_reasoning: NotRequired[bool]
+    """Whether the output cap bounds the reasoning too."""
+
+
+class Chat(TypedDict):
+    """One chat request, the same for all providers. Unknown fields are refused: under a budget nothing is sent that is not understood."""
+    messages: NotRequired[TextOrMessages]
+    """The conversation. A bare text stands for one message of the user."""
+    purpose: NotRequired[str | None]
+    """What it is for: names the chain, caps, scopes and timeouts in the router's configuration. `general` unless said."""
+    scopes: NotRequired[list[str]]
+    """Who pays, such as `tenant:42`."""
+    tools: NotRequired[list[Tool]]
+    """Tools that the model may call."""
+    tool_choice: NotRequired[ToolChoice | None]
+    """Whether it calls one."""
+    parallel_tool_calls: NotRequired[bool | None]
+    """Whether it may call several at once."""
+    output_cap: NotRequired[int | None]
+    """The most tokens that the answer may have, reasoning included."""
+    temperature: NotRequired[float | None]
+    """How adventurous it is, 0 to 2."""
+    top_p: NotRequired[float | None]
+    """How much of the probable it considers, 0 to 1."""
+    stop: NotRequired[list[str]]
+    """Texts before which it stops; at most 4."""
+    seed: NotRequired[int | None]
+    """Asks for the same answer to the same question, where the provider can."""
+    schema: NotRequired[OutputSchema | None]
+    """The shape that the answer must have."""
+    reasoning: NotRequired[ReasoningEffort | None]
+    """How hard it thinks, where it does."""
+    session: NotRequired[str | None]
+    """The conversation that this belongs to: keeps to one key and model, so that the provider's cache stays warm."""
+    metadata: NotRequired[dict[str, str]]
+    """Words for the receipts and the spend report; never sent to a provider."""
+
+
+class ChatMessage(TypedDict):
+    """One message of the conversation."""
+    role: Role
+    """Who speaks."""
+    content: NotRequired[ChatContent]
+    """What is said: a text, or a list of parts. May be missing where the assistant only calls tools."""
+    tool_calls: NotRequired[list[ToolCallInput]]
+    """The tools that the assistant called."""
+    tool_call_id: NotRequired[str | None]
+    """For a tool's message: the id of the call that it answers."""
+    provider_blocks: NotRequired[ProviderBlocks | None]
+    """Blocks that only the provider who made them understands, such as thinking signatures: take them from the answer as they are. They go back to the same provider and to no other."""
+
+
+class ChatPartAudio(TypedDict):
+    """Sound."""
+    type: Literal["audio"]
+    media: Media
+    """Where it is."""
+
+
+class ChatPartFile(TypedDict):
+    """A document such as a PDF."""
+    type: Literal["file"]
+    media: Media
+    """Where it is."""
+    name: NotRequired[str | None]
+    """Its name."""
+
+
+class ChatPartImage(TypedDict):
+    """A picture."""
+    type: Literal["image"]
+    media: Media
+    """Where it is."""
+    detail: NotRequired[ImageDetail | None]
+    """How closely the model should look."""
+
+
+class ChatPartText(TypedDict):
+    """Text."""
+    type: Literal["text"]
+    text: str
+    """The text."""
+
+
+class Command(TypedDict):
+    """A command and what stands behind it."""
+    name: str
+    """Its name, without slash and without the account it is for."""
+    target: str | None
+    """The account that it is addressed to, when it names one."""
+    arguments: str
+    """The rest of the text."""
+
+
+class Conflict(TypedDict):
+    """Two things at the same time."""
+    refs: list[str]
+    """The events, as `gcal:<event id>`; one alone where the other is only known as busy time."""
+    start: str
+    """Begin of the overlap, ISO 8601."""
+    end: str
+    """Its end."""
+    note: str
+    """What overlaps, in words."""
+
+
+class Connection(TypedDict):
+    """A connection as plain data, without any secret."""
+    account: str
+    """The account's name, as the program chose it."""
+    state: ConnectionState
+    """Its state."""
+    reason: str | None
+    """Why it is not active, in Google's word, such as `invalid_grant`, `invalid_rapt` or `testing_expiry`."""
+    user_action: str | None
+    """What the person can do about it."""
+    scopes: list[str]
+    """The granted scopes, as Google's last answer named them."""
+    token_expires_at: str | None
+    """When the current access token ends."""
+    refresh_expires_at: str | None
+    """When the refresh token ends, where Google said so: apps in testing (seven days) and grants limited in time."""
+    connected_at: str | None
+    """When the account was connected."""
+    refreshed_at: str | None
+    """When the last refresh succeeded."""
+    receipt: Receipt
+    """The record of the call."""
+
+
+class Cost(TypedDict):
+    """What something cost. Money is integer nano-USD (1 USD = 10⁹)."""
+    nano_usd: int
+    """In nano-USD."""
+    usd: str
+    """In USD, exact, such as `0.00042`."""
+    basis: CostBasis
+    """How it is known."""
+    price: str | None
+    """The version of the price row, when a row of ours made the price."""
+
+
+class DeadLetter(TypedDict):
+    """An event that could not be handled."""
+    event: InboxEvent
+    """The event, as its last worker had it."""
+    code: Code
+    """The code of the last error."""
+    reason: str
+    """Its message, redacted, at most 200 characters."""
+    dead_at: str
+    """When it was given up, ISO 8601, by the store's clock."""
+
+
+class DeliveredPart(TypedDict):
+    """One part of a delivery."""
+    index: int
+    """Its place, from 0."""
+    message_id: MessageId | None
+    """The platform's id of it, once it is sent."""
+    thread_id: ThreadId | None
+    """The thread that it stands in."""
+    at: str | None
+    """When the platform took it by its own clock, ISO 8601."""
+    outcome: PartOutcome
+    """What became of it."""
+    error: ErrorData | None
+    """Why it was not sent."""
+
+
+class Delivery(TypedDict):
+    """A message that was sent: every part of it."""
+    key: str
+    """Its idempotency key, the caller's or a fresh one."""
+    channel: str
+    """The channel."""
+    conversation: Conversation
+    """Where it went."""
+    parts: list[DeliveredPart]
+    """Its parts in order."""
+    receipt: Receipt
+    """The record of the call."""
+
+
+class Endpoints(TypedDict):
+    """The addresses of Google's services. The defaults are the ones of its discovery documents (read 2026-11)."""
+    authorize: NotRequired[str]
+    """The consent page."""
+    token: NotRequired[str]
+    """The token endpoint."""
+    revoke: NotRequired[str]
+    """The revocation endpoint."""
+    gmail: NotRequired[str]
+    """The root of Gmail; `gmail/v1/…` and `batch/gmail/v1` follow it."""
+    calendar: NotRequired[str]
+    """The root of Calendar; `calendar/v3/…` follows it."""
+
+
 class ErrorData(TypedDict):
-    """Every field of an [`Error`](super::Error) that may leave the process."""
+    """Every field of an `Error` that may leave the process."""
     code: Code
     """The stable code."""
     message: str
@@ -93,20 +593,512 @@ class ErrorData(TypedDict):
     """The messages of the causes, outermost first."""
 
 
-class Event(TypedDict):
-    """An accepted event, as a worker gets it. The fields of [`NewEvent::data`] stand beside these."""
-    id: str
+class EventSpanAllDay(TypedDict):
+    """Whole days; the end is exclusive."""
+    kind: Literal["all_day"]
+    start: str
+    """First day."""
+    end: str
+    """The day after the last."""
+
+
+class EventSpanTimed(TypedDict):
+    """Moments."""
+    kind: Literal["timed"]
+    start: str
+    """Begin."""
+    end: str
+    """End, exclusive."""
+
+
+class EventTimeAllDay(TypedDict):
+    """A whole day, wherever one is."""
+    type: Literal["all_day"]
+    date: str
+    """The day."""
+
+
+class EventTimeTimed(TypedDict):
+    """A time."""
+    type: Literal["timed"]
+    at: str
+    """The instant, with the offset that holds there."""
+    zone: str | None
+    """The name of the time zone, where the event says it."""
+
+
+class Explanation(TypedDict):
+    """What would happen to a chat now."""
+    purpose: str
+    """The purpose."""
+    scopes: list[str]
+    """Who pays, such as `tenant:42`."""
+    candidates: list[CandidateExplanation]
+    """The candidates in the order of the chain."""
+    most: NanoUsd | None
+    """The most that the whole call can cost, all attempts together, before any cap of a call; absent where a price is not known."""
+    remaining: list[Remaining]
+    """What is left in every window that bounds it, the tightest first."""
+
+
+class Forwarded(TypedDict):
+    """A message within a message."""
+    part_id: str
+    """The place in the tree."""
+    header: MessageHeader
+    """Its header card."""
+    text: str
+    """Its readable text, quotes included."""
+    truncated: int
+    """Characters cut from `text`."""
+
+
+class FreeBusy(TypedDict):
+    """Which calendars to ask for which time."""
+    time_min: str
+    """The beginning."""
+    time_max: str
+    """The end, after the beginning."""
+    calendars: NotRequired[list[str]]
+    """The ids of the calendars, 1 to 50. `primary`."""
+    time_zone: NotRequired[str | None]
+    """The IANA name of the time zone in which the answer gives its times. UTC."""
+
+
+class FreeBusyAnswer(TypedDict):
+    """What every calendar answered."""
+    time_min: str
+    """The beginning of the time that was asked for."""
+    time_max: str
+    """Its end."""
+    calendars: dict[str, CalendarBusy]
+    """Every calendar that was asked for, by its id: also those that gave no answer."""
+    receipt: Receipt
+    """The record of the call."""
+
+
+class InboundAttachment(TypedDict):
+    """A file that can be fetched by its handle."""
+    kind: AttachmentKind
+    """What it is."""
+    handle: str
+    """The platform's handle, good for this account only."""
+    name: str | None
+    """Its name, as the sender chose it."""
+    media_type: str | None
+    """Its media type, as the sender says."""
+    size: int | None
+    """Its size in bytes, as the platform says."""
+
+
+class InboundChat(TypedDict):
+    """The chat."""
+    id: ChatId
     """Its id."""
-    provider: str
-    """The channel or service that it came from."""
-    instance: str
+    kind: ChatKind
+    """What kind of place it is."""
+    title: str | None
+    """Its title, as its people chose it."""
+
+
+class InboundEvent(TypedDict):
+    """One event, verified and read."""
+    kind: EventKind
+    """What happened."""
+    channel: str
+    """The channel, such as `telegram`."""
+    account: AccountId
     """The account of ours that it came to."""
+    conversation: Conversation
+    """Where it happened, and where the answer goes: also the lane in which such events are handled in order."""
+    event_id: str
+    """The platform's id of the event."""
+    message_id: MessageId | None
+    """The message that it is, or is about."""
+    sent_at: str | None
+    """When it happened by the platform's clock, ISO 8601."""
+    chat: InboundChat
+    """The chat."""
+    sender: Sender | None
+    """Who did it."""
+    mention: Mention
+    """Whom it names."""
+    reply_to: Reference | None
+    """What it answers."""
+    text: str | None
+    """What was said, as it was written: untrusted."""
+    spans: list[Span]
+    """How stretches of the text are meant, in bytes of its UTF-8."""
+    command: Command | None
+    """The command that the text is."""
+    callback: Callback | None
+    """The button that was pressed."""
+    reaction: Reaction | None
+    """The reaction."""
+    membership: Membership | None
+    """The change of who belongs to the chat."""
+    attachments: list[InboundAttachment]
+    """Files that came with it."""
+    album: str | None
+    """What several events that form one album share."""
+    dedupe: list[str]
+    """The canonical dedupe key first, then its aliases."""
+
+
+class InboxBrief(TypedDict):
+    """Mail. One message may stand in several lists."""
+    new: list[InboxItem]
+    """What came since the last look."""
+    unread: list[InboxItem]
+    """What is unread."""
+    high_priority: list[InboxItem]
+    """What matters most, with the reason."""
+
+
+class Invitation(TypedDict):
+    """What a `text/calendar` part says; a hint for a list, not a parsed calendar."""
+    method: str
+    """`REQUEST`, `REPLY`, `CANCEL` … in upper case; empty where none is stated."""
+    uid: str | None
+    """The event's `UID`."""
+    summary: str | None
+    """The event's title."""
+    start: str | None
+    """Begin: an ISO 8601 date (all day), local time (with `time_zone`) or time with `Z`."""
+    end: str | None
+    """End, in the same form; exclusive."""
+    time_zone: str | None
+    """The zone name that the begin was written with."""
+    location: str | None
+    """Where."""
+    organizer: str | None
+    """The organizer's address."""
+
+
+class InvitationInput(TypedDict):
+    """What a `text/calendar` part says; a hint for a list, not a parsed calendar."""
+    method: str
+    """`REQUEST`, `REPLY`, `CANCEL` … in upper case; empty where none is stated."""
+    uid: NotRequired[str | None]
+    """The event's `UID`."""
+    summary: NotRequired[str | None]
+    """The event's title."""
+    start: NotRequired[str | None]
+    """Begin: an ISO 8601 date (all day), local time (with `time_zone`) or time with `Z`."""
+    end: NotRequired[str | None]
+    """End, in the same form; exclusive."""
+    time_zone: NotRequired[str | None]
+    """The zone name that the begin was written with."""
+    location: NotRequired[str | None]
+    """Where."""
+    organizer: NotRequired[str | None]
+    """The organizer's address."""
+
+
+class KeySourceEnv(TypedDict):
+    """An environment variable."""
+    env: str
+
+
+class KeySourceFile(TypedDict):
+    """A file that only its owner may read."""
+    file: str
+
+
+class ListEvents(TypedDict):
+    """Which events to list, in the order of their beginning; of a series each occurrence stands by itself."""
+    calendar: NotRequired[str]
+    """The calendar's id. `primary`."""
+    window: NotRequired[str | None]
+    """A window such as `today`, `tomorrow`, `next_24h` or `this_week`; every window but `next_24h` needs a time zone."""
+    time_zone: NotRequired[str | None]
+    """The IANA name of the time zone in which the window lies and times are given, such as `Europe/Berlin`."""
+    time_min: NotRequired[str | None]
+    """Events that end after this. Without it and without a window: now."""
+    time_max: NotRequired[str | None]
+    """Events that begin before this."""
+    query: NotRequired[str | None]
+    """Words to search for."""
+    limit: NotRequired[int]
+    """The most events, 1 to 2,500. 100."""
+    page_token: NotRequired[str | None]
+    """The token of the page to go on with."""
+
+
+class ListMessages(TypedDict):
+    """Which messages to list, newest first."""
+    query: NotRequired[str | None]
+    """A query in the language of Gmail's search box, such as `is:unread newer_than:2d`."""
+    labels: NotRequired[list[str]]
+    """Ids of labels that a message must have, all of them, such as `INBOX`."""
+    limit: NotRequired[int]
+    """The most messages, 1 to 500. 20."""
+    page_token: NotRequired[str | None]
+    """The token of the page to go on with."""
+    include_spam_trash: NotRequired[bool]
+    """Whether spam and trash are searched too."""
+
+
+class MailAttachment(TypedDict):
+    """A part that is not the body. Its handle is `(message id, part_id)`: the service's own attachment ids change from read to read."""
+    part_id: str
+    """The place in the tree: `"1"`, `"0.2"`; empty when the whole message is this part."""
+    filename: str
+    """The file name; empty where there is none."""
+    mime_type: str
+    """The media type in lower case, such as `application/pdf`."""
+    size: int
+    """Decoded bytes."""
+    inline: bool
+    """Whether it is meant to be shown within the text, such as an image of an HTML body."""
+
+
+class MailMessage(TypedDict):
+    """A message with its body."""
+    id: str
+    """Gmail's id of the message."""
+    thread_id: str
+    """Gmail's id of its thread."""
+    trust: Trust
+    """Whose words header, snippet and body are."""
+    header: MessageHeader
+    """Its header."""
+    body: MessageText
+    """Its readable text, attachments and what else hangs on it."""
+    internal_date: str | None
+    """When Gmail accepted it."""
+    snippet: str
+    """Its first words, as plain text."""
+    labels: list[str]
+    """The ids of its labels."""
+    unread: bool
+    """Whether it is unread."""
+    size: int
+    """Its size in bytes, by Gmail's estimate."""
+    receipt: Receipt
+    """The record of the call."""
+
+
+class MediaData(TypedDict):
+    """Here."""
+    data: MediaDataData
+
+
+class MediaDataData(TypedDict):
+    """MediaDataData"""
+    media_type: str
+    """Such as `image/png`."""
+    base64: str
+    """The bytes in base64."""
+
+
+class MediaUrl(TypedDict):
+    """At an address that the provider itself fetches. Refused under a budget: nobody here knows its size."""
+    url: str
+
+
+class Membership(TypedDict):
+    """A change of who belongs to the chat."""
+    member_id: SenderId
+    """Whom it is about."""
+    us: bool
+    """Whether that is this account of ours."""
+    before: str
+    """The platform's word for what they were."""
+    after: str
+    """The platform's word for what they are."""
+
+
+class Mention(TypedDict):
+    """Whom the text names."""
+    us: bool
+    """Whether this account of ours is named by its platform id; a handle in the text alone is in `names`."""
+    names: list[str]
+    """The handles and ids that are named, in order."""
+
+
+class MessageText(TypedDict):
+    """The readable body of a message."""
+    text: str
+    """What the sender wrote: without the quoted replies and the signature, which stand below."""
+    source: TextSource
+    """Where the text comes from."""
+    trust: Trust
+    """Who wrote it."""
+    quoted: str | None
+    """The quoted earlier messages, where they could be told apart."""
+    signature: str | None
+    """The signature, where it could be told apart."""
+    truncated: int
+    """Characters cut from `text` because of the limit; 0 when it is whole."""
+    quoted_truncated: int
+    """Characters cut from `quoted` because of the limit; 0 when it is whole."""
+    not_inlined: list[str]
+    """Ids of the text parts whose content did not come with the message and has to be fetched as an attachment."""
+    attachments: list[MailAttachment]
+    """Everything that is not the body."""
+    forwarded: list[Forwarded]
+    """Messages that hang on this one, such as a forwarded mail or a returned one."""
+    invitation: Invitation | None
+    """What the calendar part of an invitation says."""
+
+
+class NewEvent(TypedDict):
+    """An event that a verified webhook or a poll brought."""
+    provider: str
+    """The channel or service that it came from, such as `telegram`."""
+    instance: str
+    """The account of ours that it came to; dedupe keys and lanes live within provider and instance."""
+    dedupe: list[str]
+    """The canonical dedupe key first, then its aliases. All are claimed in one step."""
     lane: str
-    """Its lane."""
-    accepted_at: str
-    """When it was accepted, ISO 8601, by the store's clock."""
-    attempt: int
-    """Which attempt at handling it this is, from 1."""
+    """The lane whose events are handled one after another: the conversation."""
+    data: dict[str, Any]
+    """The event's own fields; they stand beside the inbox's own in `Event`."""
+
+
+class NewIntent(TypedDict):
+    """What is to be sent, before it is stored."""
+    key: str
+    """The idempotency key: the same key again resumes or returns, and never sends a part twice."""
+    channel: str
+    """The channel, such as `telegram`."""
+    account: str
+    """The account that sends; keys live within channel and account."""
+    parts: list[Any]
+    """The rendered parts in order, as JSON of the channel's own; the same key with other parts is `conflict`."""
+
+
+class OutboundMessage(TypedDict):
+    """One message, of any length: what does not fit into one part goes in several."""
+    conversation: str
+    """Where it goes: the `conversation` of an event, or the channel's own chat id."""
+    markdown: NotRequired[str | None]
+    """What it says, as Markdown. Either this or `text`."""
+    text: NotRequired[str | None]
+    """What it says, as plain text in which nothing is markup."""
+    key: NotRequired[str | None]
+    """The idempotency key: the same key again never sends a part twice. Without one, each call is a message of its own."""
+    reply_to: NotRequired[str | None]
+    """The id of the message that it answers."""
+    silent: NotRequired[bool]
+    """Whether it arrives without a sound."""
+    mentions: NotRequired[bool]
+    """Whether `@name` in it reaches the people it names. Off, because what an assistant says quotes what others wrote."""
+
+
+class OutputCap(TypedDict):
+    """The output cap of the attempt that answered."""
+    tokens: int
+    """In tokens, reasoning included."""
+    reason: str
+    """Why it is this one: `asked`, `default`, `purpose`, `model` or `affordable`."""
+
+
+class OutputSchema(TypedDict):
+    """The shape that an answer must have."""
+    name: NotRequired[str]
+    """A name for the shape, letters, digits, `_` and `-`."""
+    schema: Any
+    """The JSON Schema."""
+    strict: NotRequired[bool]
+    """Whether the provider must keep to it exactly, where it can; it is checked here in any case."""
+
+
+class Overrun(TypedDict):
+    """A bill that came out above its hold: its model is blocked for capped scopes until its row is raised."""
+    provider: str
+    """The provider."""
+    model: str
+    """The model."""
+    price: str
+    """The version of the price row that was too low."""
+    held: NanoUsd
+    """What was held, in nano-USD."""
+    billed: NanoUsd
+    """What was billed, in nano-USD."""
+    at: str
+    """When it was booked, ISO 8601."""
+
+
+class Person(TypedDict):
+    """Somebody."""
+    name: str | None
+    """The name, where it is known."""
+    email: str | None
+    """The address, where it is known."""
+    is_self: bool
+    """Whether it is the account's user."""
+
+
+class Probe(TypedDict):
+    """Who the platform says that we are."""
+    account: str
+    """The account's id."""
+    username: str | None
+    """Its handle."""
+    name: str | None
+    """Its shown name."""
+    receipt: Receipt
+    """The record of the call."""
+
+
+class ProviderBlocks(TypedDict):
+    """What only the provider who made it understands. Opaque: it is carried, never read."""
+    provider: str
+    """Whose blocks these are."""
+    blocks: Any
+    """The blocks."""
+
+
+class ProviderConfig(TypedDict):
+    """The configuration of one provider."""
+    api_key: NotRequired[KeySource | None]
+    """Where its key comes from: `{ env = "…" }` or `{ file = "…" }`, never the key itself."""
+    like: NotRequired[str | None]
+    """Which known provider it behaves like, when its own name is not a known one; `compatible` where none fits."""
+    base_url: NotRequired[str | None]
+    """Its address up to and including the version, such as `https://api.openai.com/v1`."""
+    allow_remote: NotRequired[bool]
+    """Lets a provider that is local by nature be at another host."""
+
+
+class ProviderStatus(TypedDict):
+    """One candidate of a status."""
+    provider: str
+    """The provider."""
+    model: str
+    """The model."""
+    rests_after: Lane | None
+    """The failure after which it rests, if it does."""
+    rests_until: str | None
+    """Until when, ISO 8601."""
+
+
+class PurposeConfig(TypedDict):
+    """One purpose: who is asked, who pays, how long it may take."""
+    chain: NotRequired[list[str]]
+    """The candidates in order, each `provider/model`."""
+    scopes: NotRequired[list[str]]
+    """The kinds of scopes that pay. A call must name each of them, except `global`."""
+    timeout: NotRequired[TimeLimits]
+    """The time limits."""
+    pinned: NotRequired[bool]
+    """Nobody outside the chain answers, and a candidate without its key is an error, not a reason to ask the next."""
+    output_cap: NotRequired[int | None]
+    """The output cap where the call names none; 4,096, or 16,384 for models that reason."""
+    max_output_cap: NotRequired[int | None]
+    """The largest output cap that a call may name."""
+    temperature: NotRequired[float | None]
+    """Overrides the temperature of every call."""
+
+
+class Reaction(TypedDict):
+    """A reaction."""
+    added: list[str]
+    """What is there now that was not there before: emoji, or the platform's id of one."""
+    removed: list[str]
+    """What was there before and is gone."""
 
 
 class Receipt(TypedDict):
@@ -125,7 +1117,7 @@ class Receipt(TypedDict):
     """How long it took, in seconds."""
     outcome: str
     """`ok`, or the code of the error; `cancelled` when the caller went away."""
-    attempts: list[Attempt]
+    attempts: list[RequestAttempt]
     """Its requests, in order."""
     waits: list[Wait]
     """Its pauses, in order."""
@@ -137,6 +1129,352 @@ class Receipt(TypedDict):
     """What it cost in nano-USD, when it is a thing that costs."""
 
 
+class Reference(TypedDict):
+    """A message that this one answers."""
+    message_id: MessageId
+    """Its id."""
+    sender_id: SenderId | None
+    """Who said it."""
+    ours: bool
+    """Whether it was this account of ours."""
+    text: str | None
+    """What it said, or the part that was quoted."""
+
+
+class Remaining(TypedDict):
+    """One window of one scope. `settled + provisional + held ≤ cap`, unless the cap was lowered or a bill broke its bound."""
+    scope: str
+    """The scope, such as `tenant:42`."""
+    window: WindowKind
+    """The window."""
+    cap: NanoUsd
+    """The cap, in nano-USD."""
+    settled: NanoUsd
+    """What is certain, in nano-USD."""
+    provisional: NanoUsd
+    """What counts at its bound until it is known, in nano-USD."""
+    held: NanoUsd
+    """What attempts in flight hold, in nano-USD."""
+    remaining: NanoUsd
+    """What is left, in nano-USD; never below 0."""
+    resets_at: str | None
+    """When the window resets, ISO 8601; absent when it never does."""
+
+
+class Reply(TypedDict):
+    """What the web view answers."""
+    status: int
+    """The status."""
+    headers: dict[str, str]
+    """The headers."""
+    body: str
+    """The body."""
+    accepted: list[Accepted]
+    """What the inbox said of each event; empty when nothing was stored."""
+    code: Code | None
+    """Why nothing was stored."""
+    receipt: Receipt | None
+    """The record of the call."""
+
+
+class RequestAttempt(TypedDict):
+    """One request of an operation, as it stands in the receipt."""
+    label: str
+    """What was asked, such as `gmail.messages.get`."""
+    host: str
+    """The host that was asked."""
+    status: int | None
+    """The status of the reply; absent when there was none."""
+    error: str | None
+    """The error code, when it failed."""
+    request_id: str | None
+    """The other side's id of the request."""
+    bytes_sent: int
+    """Bytes of the request body."""
+    bytes_received: int
+    """Bytes of the reply body that were read."""
+    seconds: float
+    """Seconds from the first byte written to the end of the body."""
+    limits: list[list[str]]
+    """Rate-limit and quota headers of the reply."""
+
+
+class RouterConfig(TypedDict):
+    """The configuration of a router."""
+    provider: NotRequired[dict[str, ProviderConfig]]
+    """The providers, by the name that chains use. A provider that a chain names and that stands not here has its defaults and no key."""
+    purpose: NotRequired[dict[str, PurposeConfig]]
+    """The purposes that calls name."""
+    budget: NotRequired[dict[str, Budget]]
+    """The caps, by kind of scope."""
+    ceiling: NotRequired[dict[str, Ceiling]]
+    """What a model without a price row may cost at most, by `provider/model`."""
+    unbudgeted: NotRequired[bool]
+    """Says that nothing bounds the spending. A router without any budget must say it."""
+    accept_lossy_store: NotRequired[bool]
+    """Accepts a store that may lose what it acknowledged, and with it the promise that no cap is passed."""
+    on_drop: NotRequired[OnDrop]
+    """What becomes of a stream that its reader drops."""
+    drain: NotRequired[Seconds | None]
+    """How long a dropped stream is read on for its usage; 30 s unless said."""
+
+
+class RouterStatus(TypedDict):
+    """How the router is."""
+    verdict: Verdict
+    """The verdict."""
+    providers: list[ProviderStatus]
+    """Every candidate of every chain, once."""
+    overruns: list[Overrun]
+    """Models that were billed above their bound: blocked under a cap until their row is raised."""
+
+
+class Sender(TypedDict):
+    """Who said or did it. Only the id is a fact of the platform; names are what people chose."""
+    id: SenderId
+    """The id."""
+    name: str | None
+    """The name that is shown."""
+    username: str | None
+    """The handle, without `@`."""
+    language: str | None
+    """The language of their app, as an IETF tag."""
+    bot: bool
+    """Whether it is a program."""
+
+
+class SentMessage(TypedDict):
+    """A message that the bot sent, as it stands in the chat now."""
+    message_id: int
+    """Its id."""
+    chat_id: int
+    """The chat."""
+    thread_id: int | None
+    """The topic."""
+    text: str
+    """What is read."""
+    entities: list[Any]
+    """Its entities."""
+    reply_to: int | None
+    """The message that it answers."""
+    silent: bool
+    """Whether it came without a sound."""
+    edits: int
+    """How often it was changed."""
+    deleted: bool
+    """Whether it was taken back."""
+
+
+class Span(TypedDict):
+    """A styled stretch, in bytes of `Text.content`."""
+    start: int
+    """Its first byte."""
+    end: int
+    """The byte after its last."""
+    style: Style
+    """What it means."""
+
+
+class Spend(TypedDict):
+    """What one scope spent on one day (UTC) with one model for one purpose, provisional amounts included."""
+    scope: str
+    """The scope, such as `tenant:42`."""
+    day: str
+    """The day on which the attempts began, UTC, such as `2026-11-21`."""
+    provider: str
+    """The provider that was asked."""
+    model: str
+    """The model that was asked."""
+    purpose: str
+    """The purpose of the calls."""
+    nano_usd: NanoUsd
+    """The amount, in nano-USD."""
+
+
+class StreamEventFinished(TypedDict):
+    """The end, with the whole answer."""
+    type: Literal["finished"]
+    answer: Answer
+    """The whole answer."""
+
+
+class StreamEventReasoning(TypedDict):
+    """More of what the model lets see of its reasoning."""
+    type: Literal["reasoning"]
+    text: str
+    """The text."""
+
+
+class StreamEventStarted(TypedDict):
+    """A model has begun to answer: from here on it is this one."""
+    type: Literal["started"]
+    provider: str
+    """The provider that answers."""
+    model: str
+    """The model that answers."""
+
+
+class StreamEventText(TypedDict):
+    """More text."""
+    type: Literal["text"]
+    text: str
+    """The text."""
+
+
+class StreamEventToolCall(TypedDict):
+    """A tool is to be called; given once, whole."""
+    type: Literal["tool_call"]
+    index: int
+    """Its place among the calls of this answer, from 0."""
+    id: str
+    """Its id, which the tool's message names; made here where the provider gave none."""
+    name: str
+    """The tool."""
+    arguments: Any
+    """Its arguments, an object; `null` when the model's text is no JSON object (see `unparsed`)."""
+    unparsed: NotRequired[str | None]
+    """The model's text for the arguments where it is no JSON object, as after an answer cut for length."""
+
+
+class StreamEventUsage(TypedDict):
+    """What it used and cost."""
+    type: Literal["usage"]
+    usage: Usage
+    """In disjoint buckets."""
+    cost: Cost
+    """What it cost."""
+
+
+class StyleBold(TypedDict):
+    """Strong emphasis."""
+    type: Literal["bold"]
+
+
+class StyleCode(TypedDict):
+    """Code within a line."""
+    type: Literal["code"]
+
+
+class StyleCodeBlock(TypedDict):
+    """A block of code."""
+    type: Literal["code_block"]
+    language: str | None
+    """Its language, when the author named one."""
+
+
+class StyleHeading(TypedDict):
+    """A heading."""
+    type: Literal["heading"]
+    level: int
+    """Its level, 1 to 6."""
+
+
+class StyleItalic(TypedDict):
+    """Emphasis."""
+    type: Literal["italic"]
+
+
+class StyleLink(TypedDict):
+    """A link; only `http` and `https` ones become spans."""
+    type: Literal["link"]
+    url: str
+    """Where it leads."""
+
+
+class StyleQuote(TypedDict):
+    """A quotation."""
+    type: Literal["quote"]
+
+
+class StyleSpoiler(TypedDict):
+    """Hidden until asked for."""
+    type: Literal["spoiler"]
+
+
+class StyleStrikethrough(TypedDict):
+    """Struck through."""
+    type: Literal["strikethrough"]
+
+
+class TimeLimits(TypedDict):
+    """Time limits of a purpose."""
+    total: NotRequired[Seconds | None]
+    """For the whole call, all attempts together; 120 s unless said."""
+    first_content: NotRequired[Seconds | None]
+    """From sending a request to its first content; 30 s, or 120 s for models that reason."""
+    idle: NotRequired[Seconds | None]
+    """Between two pieces of an answer; 30 s unless said."""
+
+
+class Tool(TypedDict):
+    """A tool that the model may call."""
+    name: str
+    """Its name."""
+    description: NotRequired[str]
+    """What it does, for the model to read."""
+    parameters: NotRequired[Any]
+    """Its arguments: a JSON Schema of an object."""
+    strict: NotRequired[bool | None]
+    """Whether the provider must keep to the schema, where it can."""
+
+
+class ToolCall(TypedDict):
+    """A call of a tool by the model."""
+    id: str
+    """Its id, which the tool's message names; made here where the provider gave none."""
+    name: str
+    """The tool."""
+    arguments: Any
+    """Its arguments, an object; `null` when the model's text is no JSON object (see `unparsed`)."""
+    unparsed: NotRequired[str | None]
+    """The model's text for the arguments where it is no JSON object, as after an answer cut for length."""
+
+
+class ToolCallInput(TypedDict):
+    """A call of a tool by the model."""
+    id: str
+    """Its id, which the tool's message names; made here where the provider gave none."""
+    name: str
+    """The tool."""
+    arguments: NotRequired[Any]
+    """Its arguments, an object; `null` when the model's text is no JSON object (see `unparsed`)."""
+    unparsed: NotRequired[str | None]
+    """The model's text for the arguments where it is no JSON object, as after an answer cut for length."""
+
+
+class ToolChoiceTool(TypedDict):
+    """This one."""
+    tool: str
+
+
+class Usage(TypedDict):
+    """Tokens used, in disjoint buckets. A bucket that the provider did not speak of is absent; a 0 that it gave stays 0."""
+    input: int | None
+    """Text read afresh: neither from a cache nor into one."""
+    cache_read: int | None
+    """Read from the provider's cache."""
+    cache_write: int | None
+    """Written into the provider's cache for its usual, short lifetime."""
+    cache_write_1h: int | None
+    """Written into the provider's cache for an hour."""
+    input_audio: int | None
+    """Sound in the input."""
+    input_image: int | None
+    """Pictures in the input, where the provider counts them apart."""
+    output: int | None
+    """Text written, without reasoning."""
+    reasoning: int | None
+    """Reasoning written, delivered or not."""
+    output_audio: int | None
+    """Sound in the output."""
+    output_image: int | None
+    """Pictures in the output."""
+    total: int | None
+    """The provider's own total."""
+    provider_cost: int | None
+    """What the provider itself says that it cost, in nano-USD, rounded up."""
+
+
 class Wait(TypedDict):
     """A pause within an operation, and why."""
     cause: str
@@ -145,20 +1483,385 @@ class Wait(TypedDict):
     """How long, in seconds."""
 
 
+# An account of ours on a channel: the bot, the mailbox, the number.
+AccountId = str
+
+# What an attachment is.
+AttachmentKind = Literal["image", "video", "audio", "voice", "sticker", "file"]
+
+# A busy time of a calendar whose events are not known, or the fact that its times could not be read.
+BriefBusy = Union["BriefBusyInterval", "BriefBusyUnknown"]
+
+# A message, as far as a brief needs it.
+BriefMessage = TypedDict(
+    "BriefMessage",
+    {
+        "id": "str",
+        "subject": "NotRequired[str]",
+        "from": "NotRequired[str]",
+        "from_email": "NotRequired[str]",
+        "text": "NotRequired[str]",
+        "partial": "NotRequired[bool]",
+        "unread": "NotRequired[bool]",
+        "important": "NotRequired[bool]",
+        "bulk": "NotRequired[bool]",
+        "received": "NotRequired[str | None]",
+        "invitation": "NotRequired[InvitationInput | None]",
+    },
+)
+
+# What a message says: a text or a list of parts.
+ChatContent = Union[str, list["ChatPart"]]
+
+# A chat, room or address of a channel, within an account.
+ChatId = str
+
+# What kind of place a chat is.
+ChatKind = Literal["direct", "group", "broadcast"]
+
+# One part of a message.
+ChatPart = Union["ChatPartText", "ChatPartImage", "ChatPartFile", "ChatPartAudio"]
+
 # A stable error code, the same in all three languages.
 Code = Literal["invalid_input", "invalid_config", "invalid_state", "unsupported", "not_found", "conflict", "unauthenticated", "reauthorization_required", "insufficient_scope", "permission_denied", "not_connected", "connection_inactive", "rate_limited", "quota_exhausted", "billing_required", "budget_exceeded", "unpriced_model", "provider_unavailable", "provider_overloaded", "timeout", "cancelled", "connection_failed", "tls_failed", "protocol_error", "response_too_large", "content_filtered", "context_overflow", "model_not_found", "chain_exhausted", "signature_invalid", "replayed", "policy_denied", "address_denied", "store_unavailable", "store_conflict", "secret_missing", "internal"]
+
+# How sure a statement is.
+Confidence = Literal["low", "medium", "high"]
+
+# In which state a connection is. Only a permanent answer of Google's changes it.
+ConnectionState = Literal["active", "expired", "revoked", "error", "not_connected"]
+
+# Where something is said: `channel:account:chat[:thread]`.
+Conversation = str
+
+# How a cost is known.
+CostBasis = Literal["actual", "provisional", "unknown"]
+
+# What happened.
+EventKind = Literal["message", "edit", "delete", "reaction", "command", "callback", "delivery_status", "membership"]
+
+# When an event is. Days and moments are different things: days have no offset and begin where the user is.
+EventSpan = Union["EventSpanAllDay", "EventSpanTimed"]
+
+# Whether an event takes place.
+EventStatus = Literal["confirmed", "tentative", "cancelled"]
+
+# When an event begins or ends: a day, or a time. They are not comparable without a time zone, so they are different types.
+EventTime = Union["EventTimeAllDay", "EventTimeTimed"]
+
+# Why an answer ended.
+FinishReason = Literal["stop", "length", "tool_calls", "filtered", "paused", "error", "other"]
+
+# How closely a model looks at a picture.
+ImageDetail = Literal["auto", "low", "high"]
+
+# An accepted event, as a worker gets it. The fields of `NewEvent.data` stand beside these.
+# It always has:
+#   id: str - Its id.
+#   provider: str - The channel or service that it came from.
+#   instance: str - The account of ours that it came to.
+#   lane: str - Its lane.
+#   accepted_at: str - When it was accepted, ISO 8601, by the store's clock.
+#   attempt: int - Which attempt at handling it this is, from 1.
+InboxEvent = dict[str, Any]
+
+# A message in the brief.
+InboxItem = TypedDict(
+    "InboxItem",
+    {
+        "source_ref": "str",
+        "from": "str",
+        "subject": "str",
+        "received": "str | None",
+        "why": "str | None",
+    },
+)
+
+# Where a key comes from.
+KeySource = Union["KeySourceEnv", "KeySourceFile"]
+
+# What kind of failure it was.
+Lane = Literal["transient_server", "rate", "overloaded", "timeout", "money", "auth", "auth_permanent", "caller", "context_overflow", "content_filter", "model_not_found", "unknown_after_send"]
+
+# Where a picture, document or sound is: `{"url": "https://…"}` or `{"data": {"media_type": …, "base64": …}}`.
+Media = Union["MediaUrl", "MediaData"]
+
+# What a list shows of a message.
+MessageCard = TypedDict(
+    "MessageCard",
+    {
+        "id": "str",
+        "thread_id": "str",
+        "trust": "Trust",
+        "subject": "str | None",
+        "from": "Address | None",
+        "to": "list[Address]",
+        "cc": "list[Address]",
+        "date": "str | None",
+        "internal_date": "str | None",
+        "snippet": "str",
+        "labels": "list[str]",
+        "unread": "bool",
+        "size": "int",
+        "message_id": "str | None",
+        "bulk": "bool",
+    },
+)
+
+# The header fields that a list or a reply needs, decoded. An absent or unreadable field is `None` or empty, never invented.
+MessageHeader = TypedDict(
+    "MessageHeader",
+    {
+        "subject": "str | None",
+        "from": "list[Address]",
+        "to": "list[Address]",
+        "cc": "list[Address]",
+        "reply_to": "list[Address]",
+        "date": "str | None",
+        "message_id": "str | None",
+        "in_reply_to": "list[str]",
+        "references": "list[str]",
+        "list_unsubscribe": "str | None",
+    },
+)
+
+# A message within a chat.
+MessageId = str
+
+# One attempt to get an answer from one model.
+ModelAttempt = TypedDict(
+    "ModelAttempt",
+    {
+        "provider": "str",
+        "model": "str",
+        "profile": "str | None",
+        "outcome": "str",
+        "class": "str | None",
+        "status": "int | None",
+        "reason": "str | None",
+        "request_id": "str | None",
+        "waited": "float",
+        "seconds": "float",
+        "first_content": "float | None",
+        "hold": "str | None",
+        "held": "int",
+        "settled": "int",
+    },
+)
+
+# An amount in nano-USD.
+NanoUsd = int
+
+# An amount: nano-USD as an integer, or text like "2.00 USD".
+NanoUsdInput = Union[int, str]
+
+# What becomes of a stream that its reader drops.
+OnDrop = Literal["drain", "abort"]
 
 # Whether the refused or failed request may have taken effect on the other side.
 Outcome = Literal["not_sent", "refused", "unknown"]
 
+# What became of one part.
+PartOutcome = Literal["sent", "refused", "not_sent", "unknown"]
+
+# How hard a reasoning model thinks.
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high"]
+
+# What the user answered to an invitation.
+ResponseStatus = Literal["none", "needs_action", "accepted", "tentative", "declined"]
+
+# Who speaks.
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+
+# A time span: seconds as a number, or text like "60s", "500ms", "2m", "1h".
+Seconds = Union[float, str]
+
+# Who said something, within an account.
+SenderId = str
+
+# One event of a stream, in this order: `started`, then `text` and `reasoning` as they come, then `tool_call`s, `usage` at most once, `finished`.
+StreamEvent = Union["StreamEventStarted", "StreamEventText", "StreamEventReasoning", "StreamEventToolCall", "StreamEventUsage", "StreamEventFinished"]
+
+# How a stretch of text is meant.
+Style = Union["StyleBold", "StyleItalic", "StyleStrikethrough", "StyleSpoiler", "StyleCode", "StyleCodeBlock", "StyleLink", "StyleQuote", "StyleHeading"]
+
+# What may stand for the conversation, for the schema alone.
+TextOrMessages = Union[str, list["ChatMessage"]]
+
+# Which part the text comes from.
+TextSource = Literal["plain", "html", "none"]
+
+# A thread or topic within a chat.
+ThreadId = str
+
+# Whether the model calls a tool: `"auto"`, `"none"`, `"required"` or `{"tool": "<name>"}`.
+ToolChoice = Union[Literal["auto", "none", "required"], "ToolChoiceTool"]
+
+# Who wrote a text. A prompt must never treat `Trust.Untrusted` text as instructions.
+Trust = Literal["untrusted"]
+
+# How it stands.
+Verdict = Literal["ok", "degraded", "down"]
+
+# A kind of window.
+WindowKind = Literal["call", "run", "hour", "day", "month"]
+
 __all__ = [
     "Accepted",
-    "Attempt",
+    "AccountId",
+    "ActionItem",
+    "Address",
+    "Answer",
+    "AttachmentKind",
+    "Attendee",
+    "Bill",
+    "BillEntry",
+    "Brief",
+    "BriefBusy",
+    "BriefBusyInterval",
+    "BriefBusyUnknown",
+    "BriefEvent",
+    "BriefInput",
+    "BriefMessage",
+    "Budget",
     "BudgetRefusal",
+    "Busy",
+    "CalendarBrief",
+    "CalendarBusy",
+    "CalendarEvent",
+    "CalendarItem",
+    "CalendarProblem",
+    "Callback",
+    "CandidateExplanation",
+    "Ceiling",
+    "Chat",
+    "ChatContent",
+    "ChatId",
+    "ChatKind",
+    "ChatMessage",
+    "ChatPart",
+    "ChatPartAudio",
+    "ChatPartFile",
+    "ChatPartImage",
+    "ChatPartText",
     "Code",
+    "Command",
+    "Confidence",
+    "Conflict",
+    "Connection",
+    "ConnectionState",
+    "Conversation",
+    "Cost",
+    "CostBasis",
+    "DeadLetter",
+    "DeliveredPart",
+    "Delivery",
+    "Endpoints",
     "ErrorData",
-    "Event",
+    "EventKind",
+    "EventSpan",
+    "EventSpanAllDay",
+    "EventSpanTimed",
+    "EventStatus",
+    "EventTime",
+    "EventTimeAllDay",
+    "EventTimeTimed",
+    "Explanation",
+    "FinishReason",
+    "Forwarded",
+    "FreeBusy",
+    "FreeBusyAnswer",
+    "ImageDetail",
+    "InboundAttachment",
+    "InboundChat",
+    "InboundEvent",
+    "InboxBrief",
+    "InboxEvent",
+    "InboxItem",
+    "Invitation",
+    "InvitationInput",
+    "KeySource",
+    "KeySourceEnv",
+    "KeySourceFile",
+    "Lane",
+    "ListEvents",
+    "ListMessages",
+    "MailAttachment",
+    "MailMessage",
+    "Media",
+    "MediaData",
+    "MediaDataData",
+    "MediaUrl",
+    "Membership",
+    "Mention",
+    "MessageCard",
+    "MessageHeader",
+    "MessageId",
+    "MessageText",
+    "ModelAttempt",
+    "NanoUsd",
+    "NanoUsdInput",
+    "NewEvent",
+    "NewIntent",
+    "OnDrop",
+    "OutboundMessage",
     "Outcome",
+    "OutputCap",
+    "OutputSchema",
+    "Overrun",
+    "PartOutcome",
+    "Person",
+    "Probe",
+    "ProviderBlocks",
+    "ProviderConfig",
+    "ProviderStatus",
+    "PurposeConfig",
+    "Reaction",
+    "ReasoningEffort",
     "Receipt",
+    "Reference",
+    "Remaining",
+    "Reply",
+    "RequestAttempt",
+    "ResponseStatus",
+    "Role",
+    "RouterConfig",
+    "RouterStatus",
+    "Seconds",
+    "Sender",
+    "SenderId",
+    "SentMessage",
+    "Span",
+    "Spend",
+    "StreamEvent",
+    "StreamEventFinished",
+    "StreamEventReasoning",
+    "StreamEventStarted",
+    "StreamEventText",
+    "StreamEventToolCall",
+    "StreamEventUsage",
+    "Style",
+    "StyleBold",
+    "StyleCode",
+    "StyleCodeBlock",
+    "StyleHeading",
+    "StyleItalic",
+    "StyleLink",
+    "StyleQuote",
+    "StyleSpoiler",
+    "StyleStrikethrough",
+    "TextOrMessages",
+    "TextSource",
+    "ThreadId",
+    "TimeLimits",
+    "Tool",
+    "ToolCall",
+    "ToolCallInput",
+    "ToolChoice",
+    "ToolChoiceTool",
+    "Trust",
+    "Usage",
+    "Verdict",
     "Wait",
+    "WindowKind",
 ]

@@ -50,6 +50,7 @@ pub enum ChatKind {
 
 /// The chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "InboundChat")]
 #[non_exhaustive]
 pub struct Chat {
     /// Its id.
@@ -199,6 +200,7 @@ pub enum AttachmentKind {
 
 /// A file that can be fetched by its handle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "InboundAttachment")]
 #[non_exhaustive]
 pub struct Attachment {
     /// What it is.

@@ -10,6 +10,7 @@ use crate::text::{Mentions, Text};
 
 /// One message, of any length: what does not fit into one part goes in several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "OutboundMessage")]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Message {

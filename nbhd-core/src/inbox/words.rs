@@ -32,6 +32,7 @@ pub struct Accepted {
 
 /// An accepted event, as a worker gets it. The fields of [`NewEvent::data`] stand beside these.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "InboxEvent")]
 pub struct Event {
     /// Its id.
     pub id: String,

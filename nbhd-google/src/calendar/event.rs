@@ -9,6 +9,7 @@ use crate::mime::Trust;
 
 /// One occurrence of an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CalendarEvent")]
 #[non_exhaustive]
 pub struct Event {
     /// Its id.

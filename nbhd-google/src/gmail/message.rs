@@ -44,6 +44,7 @@ pub struct MessageCard {
 
 /// A message with its body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "MailMessage")]
 #[non_exhaustive]
 pub struct Message {
     /// Gmail's id of the message.

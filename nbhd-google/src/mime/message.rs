@@ -123,6 +123,7 @@ pub struct MessageText {
 
 /// A part that is not the body. Its handle is `(message id, part_id)`: the service's own attachment ids change from read to read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "MailAttachment")]
 #[non_exhaustive]
 pub struct Attachment {
     /// The place in the tree: `"1"`, `"0.2"`; empty when the whole message is this part.

@@ -27,6 +27,7 @@ pub enum Role {
 
 /// One message of the conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ChatMessage")]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// Who speaks.
@@ -103,6 +104,7 @@ impl Message {
 
 /// What a message says: a text or a list of parts.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ChatContent")]
 #[serde(untagged)]
 pub enum Content {
     /// Text alone.
@@ -173,6 +175,7 @@ impl<'de> Deserialize<'de> for Content {
 
 /// One part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ChatPart")]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Part {

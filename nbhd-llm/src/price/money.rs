@@ -107,7 +107,10 @@ impl JsonSchema for NanoUsd {
         "NanoUsd".into()
     }
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        if generator.contract().is_serialize() {
+            return schemars::json_schema!({"description": "An amount in nano-USD.", "type": "integer"});
+        }
         schemars::json_schema!({
             "description": "An amount: nano-USD as an integer, or text like \"2.00 USD\".",
             "anyOf": [

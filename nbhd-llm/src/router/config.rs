@@ -64,6 +64,7 @@ pub struct PurposeConfig {
 
 /// Time limits of a purpose.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TimeLimits")]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// For the whole call, all attempts together; 120 s unless said.

@@ -61,6 +61,7 @@ pub struct CandidateExplanation {
 
 /// How the router is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RouterStatus")]
 #[non_exhaustive]
 pub struct Status {
     /// The verdict.

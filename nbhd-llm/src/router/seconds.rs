@@ -60,7 +60,10 @@ impl JsonSchema for Seconds {
         "Seconds".into()
     }
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        if generator.contract().is_serialize() {
+            return schemars::json_schema!({"description": "A time span in seconds.", "type": "number"});
+        }
         schemars::json_schema!({
             "description": "A time span: seconds as a number, or text like \"60s\", \"500ms\", \"2m\", \"1h\".",
             "anyOf": [

@@ -1,8 +1,10 @@
 //! `cargo xtask gen`: files of one language that follow from the types of another.
 
+mod doc;
 mod model;
 mod python_errors;
 mod python_types;
+mod shape;
 mod surface;
 mod typescript_types;
 
@@ -25,7 +27,7 @@ impl Generated {
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let check = args.iter().any(|arg| arg == "--check");
     let mut stale = Vec::new();
-    let model = surface::model();
+    let model = surface::model()?;
     let files = [
         Generated::new("conformance/codes.json", codes()?),
         Generated::new("bindings-python/python/nbhd/errors.py", python_errors::text()),

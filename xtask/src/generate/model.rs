@@ -1,10 +1,16 @@
-//! The public data types as one small model, read from their JSON Schemas: both type generators work from it.
+//! The public data types as one small model, read from their JSON Schemas: all type generators work from it.
+//!
+//! What a call takes and what it returns are two readings of the same Rust type: an option may be left out of an
+//! input, a result has every field. A type that is read in both ways and differs has two names, the second with
+//! `Input` at its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
+
+use super::shape::Reader;
 
 /// All named types, by name.
 #[derive(Default)]
@@ -16,6 +22,8 @@ pub(super) struct Model {
 pub(super) struct Definition {
     pub(super) doc: String,
     pub(super) shape: Shape,
+    /// Whether its fields are named as in a file also where the language writes names otherwise.
+    pub(super) as_written: bool,
 }
 
 /// What a type is made of.
@@ -46,155 +54,185 @@ pub(super) enum Kind {
     Literal(String),
     Named(String),
     List(Box<Kind>),
+    Tuple(Vec<Kind>),
     Map(Box<Kind>),
     Either(Vec<Kind>),
-    /// An alternative of a tagged type, without a name of its own.
-    Object(Vec<(String, Kind, bool)>),
 }
 
-impl Model {
-    /// Adds what a call takes: options may be left out.
+/// The types that are to be in the model.
+#[derive(Default)]
+pub(super) struct Surface {
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    direction: Direction,
+    name: String,
+    add: fn(&mut SchemaGenerator),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    Input,
+    Output,
+    Configuration,
+}
+
+type Schemas = Map<String, Value>;
+
+impl Surface {
+    /// What a call takes: options may be left out.
     pub(super) fn input<T: JsonSchema>(&mut self) -> &mut Self {
-        self.add::<T>(SchemaSettings::draft2020_12().for_deserialize())
+        self.entry::<T>(Direction::Input)
     }
 
-    /// Adds what a call returns: every field is there.
+    /// What a call returns: every field is there.
     pub(super) fn output<T: JsonSchema>(&mut self) -> &mut Self {
-        self.add::<T>(SchemaSettings::draft2020_12().for_serialize())
+        self.entry::<T>(Direction::Output)
     }
 
-    fn add<T: JsonSchema>(&mut self, settings: SchemaSettings) -> &mut Self {
-        let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
-        let definitions = schema.as_object_mut().and_then(|root| root.remove("$defs"));
-        self.define(&T::schema_name(), &schema);
-        for (name, definition) in definitions
-            .as_ref()
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            self.define(name, definition);
-        }
+    /// What a file holds as well: its names are the file's in every language.
+    pub(super) fn configuration<T: JsonSchema>(&mut self) -> &mut Self {
+        self.entry::<T>(Direction::Configuration)
+    }
+
+    fn entry<T: JsonSchema>(&mut self, direction: Direction) -> &mut Self {
+        self.entries.push(Entry {
+            direction,
+            name: T::schema_name().into_owned(),
+            add: |generator| {
+                generator.subschema_for::<T>();
+            },
+        });
         self
     }
 
-    fn define(&mut self, name: &str, schema: &Value) {
-        if self.types.contains_key(name) {
-            return;
+    /// The model, or the types that have one name without being one type.
+    pub(super) fn model(&self) -> Result<Model, String> {
+        self.names_are_unique()?;
+        let outputs = self.schemas(SchemaSettings::draft2020_12().for_serialize(), |direction| {
+            direction == Direction::Output
+        });
+        let inputs = self.schemas(SchemaSettings::draft2020_12().for_deserialize(), |direction| {
+            direction != Direction::Output
+        });
+        let renamed = differing(&outputs, &inputs);
+        let written = self.reached_by_configuration(&inputs);
+        let mut model = Model::default();
+        for (name, schema) in &outputs {
+            Reader::new(&outputs, &BTreeSet::new(), false, &mut model.types).define(name, schema);
         }
-        let doc = text(schema, "description");
-        let shape = match schema.get("properties").and_then(Value::as_object) {
-            Some(properties) => {
-                let fields = fields(schema, properties);
-                let open = matches!(
-                    schema.get("additionalProperties"),
-                    Some(Value::Bool(true) | Value::Object(_))
-                );
-                if open {
-                    Shape::OpenFields(fields)
-                } else {
-                    Shape::Fields(fields)
+        for (name, schema) in &inputs {
+            if outputs.contains_key(name) && !renamed.contains(name) {
+                continue;
+            }
+            Reader::new(&inputs, &renamed, written.contains(name), &mut model.types).define(name, schema);
+        }
+        Ok(model)
+    }
+
+    fn schemas(&self, settings: SchemaSettings, wanted: impl Fn(Direction) -> bool) -> Schemas {
+        let mut generator = settings.into_generator();
+        for entry in self.entries.iter().filter(|entry| wanted(entry.direction)) {
+            (entry.add)(&mut generator);
+        }
+        generator.take_definitions(true)
+    }
+
+    /// The generator of schemas gives the second type of a name a number: there must be none.
+    fn names_are_unique(&self) -> Result<(), String> {
+        let all = self.schemas(SchemaSettings::draft2020_12().for_deserialize(), |_| true);
+        let mut clashes = Vec::new();
+        for (name, second) in &all {
+            let base = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+            if let Some(first) = all.get(base).filter(|_| base != name) {
+                clashes.push(format!(
+                    "two types are called `{base}`:\n  {}\n  {}\ngive one `#[schemars(rename = \"…\")]`",
+                    describe(first),
+                    describe(second)
+                ));
+            }
+        }
+        if clashes.is_empty() {
+            Ok(())
+        } else {
+            Err(clashes.join("\n"))
+        }
+    }
+
+    fn reached_by_configuration(&self, inputs: &Schemas) -> BTreeSet<String> {
+        let mut reached = BTreeSet::new();
+        let mut open: Vec<String> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.direction == Direction::Configuration)
+            .map(|entry| entry.name.clone())
+            .collect();
+        while let Some(name) = open.pop() {
+            if let Some(schema) = inputs.get(&name)
+                && reached.insert(name)
+            {
+                references(schema, &mut open);
+            }
+        }
+        reached
+    }
+}
+
+/// The first line of a type's documentation and its fields.
+fn describe(schema: &Value) -> String {
+    let doc = schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let fields: Vec<&str> = schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .map(|properties| properties.keys().map(String::as_str).collect())
+        .unwrap_or_default();
+    format!(
+        "{} {{{}}}",
+        doc.lines().next().unwrap_or_default(),
+        fields.join(", ")
+    )
+}
+
+/// The types that are read in both ways and are not the same, also in what they hold.
+fn differing(outputs: &Schemas, inputs: &Schemas) -> BTreeSet<String> {
+    let mut differing = BTreeSet::new();
+    loop {
+        let before = differing.len();
+        for (name, input) in inputs {
+            let Some(output) = outputs.get(name) else { continue };
+            let mut held = Vec::new();
+            references(input, &mut held);
+            if input != output || held.iter().any(|held| differing.contains(held)) {
+                differing.insert(name.clone());
+            }
+        }
+        if differing.len() == before {
+            return differing;
+        }
+    }
+}
+
+/// The names that a schema refers to.
+fn references(schema: &Value, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value.as_str().filter(|_| key == "$ref") {
+                    Some(path) => found.push(last(path).to_owned()),
+                    None => references(value, found),
                 }
             }
-            None => Shape::Alias(kind(schema)),
-        };
-        self.types.insert(name.to_owned(), Definition { doc, shape });
-    }
-}
-
-fn fields(schema: &Value, properties: &Map<String, Value>) -> Vec<Field> {
-    properties
-        .iter()
-        .map(|(name, property)| Field {
-            name: name.clone(),
-            doc: text(property, "description"),
-            kind: kind(property),
-            required: is_required(schema, name),
-        })
-        .collect()
-}
-
-fn is_required(schema: &Value, name: &str) -> bool {
-    schema
-        .get("required")
-        .and_then(Value::as_array)
-        .is_some_and(|names| names.iter().any(|known| known == name))
-}
-
-fn kind(schema: &Value) -> Kind {
-    if let Some(path) = schema.get("$ref").and_then(Value::as_str) {
-        return Kind::Named(path.rsplit('/').next().unwrap_or_default().to_owned());
-    }
-    if let Some(value) = schema.get("const").and_then(Value::as_str) {
-        return Kind::Literal(value.to_owned());
-    }
-    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        return either(values.iter().map(|value| {
-            value
-                .as_str()
-                .map_or(Kind::Null, |text| Kind::Literal(text.to_owned()))
-        }));
-    }
-    for key in ["oneOf", "anyOf"] {
-        if let Some(alternatives) = schema.get(key).and_then(Value::as_array) {
-            return either(alternatives.iter().map(kind));
         }
-    }
-    if let Some([only]) = schema.get("allOf").and_then(Value::as_array).map(Vec::as_slice) {
-        return kind(only);
-    }
-    match schema.get("type") {
-        Some(Value::Array(names)) => either(
-            names
-                .iter()
-                .filter_map(Value::as_str)
-                .map(|name| of_type(name, schema)),
-        ),
-        Some(Value::String(name)) => of_type(name, schema),
-        _ => Kind::Any,
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
     }
 }
 
-fn of_type(name: &str, schema: &Value) -> Kind {
-    match name {
-        "null" => Kind::Null,
-        "boolean" => Kind::Boolean,
-        "integer" => Kind::Integer,
-        "number" => Kind::Number,
-        "string" => Kind::Text,
-        "array" => Kind::List(Box::new(schema.get("items").map_or(Kind::Any, kind))),
-        "object" => match schema.get("properties").and_then(Value::as_object) {
-            Some(properties) => Kind::Object(
-                fields(schema, properties)
-                    .into_iter()
-                    .map(|field| (field.name, field.kind, field.required))
-                    .collect(),
-            ),
-            None => Kind::Map(Box::new(
-                schema.get("additionalProperties").map_or(Kind::Any, kind),
-            )),
-        },
-        _ => Kind::Any,
-    }
-}
-
-fn either(kinds: impl Iterator<Item = Kind>) -> Kind {
-    let mut all: Vec<Kind> = Vec::new();
-    for kind in kinds {
-        if !all.contains(&kind) {
-            all.push(kind);
-        }
-    }
-    match all.len() {
-        1 => all.remove(0),
-        _ => Kind::Either(all),
-    }
-}
-
-fn text(schema: &Value, key: &str) -> String {
-    schema
-        .get(key)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+/// `Receipt` of `#/$defs/Receipt`.
+pub(super) fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }

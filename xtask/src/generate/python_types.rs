@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::doc;
 use super::model::{Field, Kind, Model, Shape};
 
 const HEAD: &str = "\
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 
 pub(super) fn text(model: &Model) -> String {
     let mut out = HEAD.to_owned();
-    let mut names = Vec::new();
     let mut aliases = String::new();
     for (name, definition) in &model.types {
-        names.push(name.clone());
         match &definition.shape {
-            Shape::Fields(fields) | Shape::OpenFields(fields) => {
+            Shape::Fields(fields) if fields.iter().any(|field| is_keyword(&field.name)) => {
+                write_call(&mut aliases, name, &definition.doc, fields);
+            }
+            Shape::Fields(fields) => {
                 let _ = write!(
                     out,
                     "\n\nclass {name}(TypedDict):\n    {}\n",
@@ -33,10 +35,14 @@ pub(super) fn text(model: &Model) -> String {
                     write_field(&mut out, field);
                 }
             }
+            Shape::OpenFields(fields) => write_open(&mut aliases, name, &definition.doc, fields),
             Shape::Alias(kind) => {
-                let doc = definition.doc.lines().next().unwrap_or_default();
-                // Quoted, because an alias may name what stands further down.
-                let _ = write!(aliases, "\n# {doc}\n{name} = {}\n", alias(kind));
+                let _ = write!(
+                    aliases,
+                    "\n{}{name} = {}\n",
+                    comment(&definition.doc),
+                    alias(kind)
+                );
             }
         }
     }
@@ -44,7 +50,7 @@ pub(super) fn text(model: &Model) -> String {
         let _ = write!(out, "\n{aliases}");
     }
     out.push_str("\n__all__ = [\n");
-    for name in names {
+    for name in model.types.keys() {
         let _ = writeln!(out, "    \"{name}\",");
     }
     out.push_str("]\n");
@@ -64,16 +70,95 @@ fn write_field(out: &mut String, field: &Field) {
     }
 }
 
-fn quoted(doc: &str, name: &str) -> String {
+/// A type with a field that is a word of the language: no class can declare it.
+fn write_call(out: &mut String, name: &str, doc: &str, fields: &[Field]) {
+    let _ = writeln!(
+        out,
+        "\n{}{name} = TypedDict(\n    \"{name}\",\n    {{",
+        comment(doc)
+    );
+    for field in fields {
+        let kind = python(&field.kind).replace('"', "'");
+        let kind = if field.required {
+            kind
+        } else {
+            format!("NotRequired[{kind}]")
+        };
+        let _ = writeln!(out, "        \"{}\": \"{kind}\",", field.name);
+    }
+    out.push_str("    },\n)\n");
+}
+
+/// A dict that may hold any other fields beside its own: no `TypedDict` of these versions can say that.
+fn write_open(out: &mut String, name: &str, doc: &str, fields: &[Field]) {
+    let _ = write!(out, "\n{}# It always has:\n", comment(doc));
+    for field in fields {
+        let _ = writeln!(
+            out,
+            "#   {}: {} - {}",
+            field.name,
+            python(&field.kind),
+            doc::line(&field.doc)
+        );
+    }
+    let _ = writeln!(out, "{name} = dict[str, Any]");
+}
+
+fn comment(doc: &str) -> String {
+    match doc::line(doc) {
+        line if line.is_empty() => String::new(),
+        line => format!("# {line}\n"),
+    }
+}
+
+pub(super) fn quoted(doc: &str, name: &str) -> String {
     let doc = if doc.is_empty() { name } else { doc };
     let doc = doc.replace('\\', "\\\\").replace("\"\"\"", "'''");
-    let doc = doc.split_whitespace().collect::<Vec<_>>().join(" ");
+    let doc = doc::line(&doc);
     let doc = if doc.ends_with('"') {
         format!("{doc} ")
     } else {
         doc
     };
     format!("\"\"\"{doc}\"\"\"")
+}
+
+fn is_keyword(name: &str) -> bool {
+    matches!(
+        name,
+        "and"
+            | "as"
+            | "assert"
+            | "async"
+            | "await"
+            | "break"
+            | "class"
+            | "continue"
+            | "def"
+            | "del"
+            | "elif"
+            | "else"
+            | "except"
+            | "finally"
+            | "for"
+            | "from"
+            | "global"
+            | "if"
+            | "import"
+            | "in"
+            | "is"
+            | "lambda"
+            | "nonlocal"
+            | "not"
+            | "or"
+            | "pass"
+            | "raise"
+            | "return"
+            | "try"
+            | "while"
+            | "with"
+            | "yield"
+    )
 }
 
 /// An alias is evaluated when the module is imported: names of classes stay quoted, unions use `Union`.
@@ -83,19 +168,18 @@ fn alias(kind: &Kind) -> String {
         Kind::List(item) => format!("list[{}]", alias(item)),
         Kind::Map(value) => format!("dict[str, {}]", alias(value)),
         Kind::Either(kinds) => {
-            if let Some(literals) = literals(kinds) {
-                return literals;
+            let mut parts: Vec<String> = literals(kinds).into_iter().collect();
+            parts.extend(kinds.iter().filter(|kind| !is_literal(kind)).map(alias));
+            match parts.as_slice() {
+                [only] => only.clone(),
+                _ => format!("Union[{}]", parts.join(", ")),
             }
-            format!(
-                "Union[{}]",
-                kinds.iter().map(alias).collect::<Vec<_>>().join(", ")
-            )
         }
         other => python(other),
     }
 }
 
-fn python(kind: &Kind) -> String {
+pub(super) fn python(kind: &Kind) -> String {
     match kind {
         Kind::Any => "Any".to_owned(),
         Kind::Null => "None".to_owned(),
@@ -106,23 +190,36 @@ fn python(kind: &Kind) -> String {
         Kind::Literal(value) => format!("Literal[\"{value}\"]"),
         Kind::Named(name) => name.clone(),
         Kind::List(item) => format!("list[{}]", python(item)),
+        // JSON knows no tuples: what arrives is a list.
+        Kind::Tuple(items) => format!("list[{}]", joined(items)),
         Kind::Map(value) => format!("dict[str, {}]", python(value)),
-        Kind::Either(kinds) => {
-            literals(kinds).unwrap_or_else(|| kinds.iter().map(python).collect::<Vec<_>>().join(" | "))
-        }
-        // A tagged alternative without a name: its tag is checked at the border.
-        Kind::Object(_) => "dict[str, Any]".to_owned(),
+        Kind::Either(kinds) => joined(kinds),
     }
 }
 
-/// Several literals as one `Literal`.
+/// A union, its literals as one.
+fn joined(kinds: &[Kind]) -> String {
+    let mut parts: Vec<String> = literals(kinds).into_iter().collect();
+    for part in kinds.iter().filter(|kind| !is_literal(kind)).map(python) {
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    parts.join(" | ")
+}
+
+fn is_literal(kind: &Kind) -> bool {
+    matches!(kind, Kind::Literal(_))
+}
+
+/// All literals of a union as one `Literal`.
 fn literals(kinds: &[Kind]) -> Option<String> {
-    let values: Option<Vec<String>> = kinds
+    let values: Vec<String> = kinds
         .iter()
-        .map(|kind| match kind {
+        .filter_map(|kind| match kind {
             Kind::Literal(value) => Some(format!("\"{value}\"")),
             _ => None,
         })
         .collect();
-    values.map(|values| format!("Literal[{}]", values.join(", ")))
+    (!values.is_empty()).then(|| format!("Literal[{}]", values.join(", ")))
 }
