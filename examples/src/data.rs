@@ -15,18 +15,12 @@ pub struct Data {
     pub mailbox: Mailbox,
     /// The calendar.
     pub calendar: Calendar,
-    /// Whether the mail is the sample.
-    pub sample_mail: bool,
-    /// Whether the calendar is the sample.
-    pub sample_calendar: bool,
 }
 
 impl Data {
-    /// Reads both, blocking. Where one is not named the sample stands in for it; beside a mailbox of the user's own, whose mail
-    /// has nothing to do with the sample's week, the calendar is empty.
+    /// Reads both, blocking. The sample stands in for what is not named.
     pub fn load(mailbox: Option<&Path>, calendar: Option<&Path>) -> Result<Self> {
         let now = Utc::now();
-        let sample_calendar = calendar.is_none() && mailbox.is_none();
         Ok(Self {
             mailbox: match mailbox {
                 Some(path) => Mailbox::load(path)?,
@@ -34,13 +28,8 @@ impl Data {
             },
             calendar: match calendar {
                 Some(path) => Calendar::load(path)?,
-                None if sample_calendar => {
-                    Calendar::from_text(SAMPLE_CALENDAR)?.with_time_shift(now.date_naive())
-                }
-                None => Calendar::empty(),
+                None => Calendar::from_text(SAMPLE_CALENDAR)?.with_time_shift(now.date_naive()),
             },
-            sample_mail: mailbox.is_none(),
-            sample_calendar,
         })
     }
 }

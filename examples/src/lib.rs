@@ -3,5 +3,6 @@
 
 pub mod assistant;
 pub mod data;
+pub mod demo;
 pub mod report;
 pub mod world;

@@ -1,0 +1,115 @@
+//! What was found in the data, what was read of it, and what was left out for which reason.
+
+use nbhd_google::testkit::{CalendarReport, MailboxReport};
+use serde::Serialize;
+
+use super::Paint;
+
+/// How many skipped things are shown one by one; all of them stand in the JSON.
+const SHOWN: usize = 12;
+
+/// The reports of both.
+#[derive(Debug, Clone, Serialize)]
+pub struct DataReport {
+    /// The mail; absent where the real mailbox is read.
+    pub mailbox: Option<MailboxReport>,
+    /// The calendar; absent where the real one is read.
+    pub calendar: Option<CalendarReport>,
+    /// Whether the mail is the sample.
+    pub sample_mail: bool,
+    /// Whether the calendar is the sample.
+    pub sample_calendar: bool,
+}
+
+/// Two lines, and one for each thing that was skipped.
+pub fn data(report: &DataReport, paint: Paint) -> String {
+    let mut text = String::new();
+    if let Some(mailbox) = &report.mailbox {
+        let path = place(report.sample_mail, &mailbox.path);
+        let formats = formats(mailbox);
+        let rest = mailbox.found - mailbox.parsed;
+        let counts = format!(
+            "{} found, {} parsed, {rest} skipped{formats}",
+            many(mailbox.found, "message"),
+            mailbox.parsed
+        );
+        text.push_str(&line("Mailbox", path, &counts));
+        let skipped: Vec<String> = mailbox
+            .skipped
+            .iter()
+            .map(|skipped| {
+                let number = skipped.number.map(|number| format!(", message {number}"));
+                format!("{}{}: {}", skipped.path, number.unwrap_or_default(), skipped.reason)
+            })
+            .collect();
+        text.push_str(&left_out(&skipped, paint));
+    }
+    if let Some(calendar) = &report.calendar {
+        let path = place(report.sample_calendar, &calendar.path);
+        let counts = format!(
+            "{} found, {} read, {} skipped",
+            many(calendar.found, "event"),
+            calendar.parsed,
+            calendar.skipped.len()
+        );
+        text.push_str(&line("Calendar", path, &counts));
+        let skipped: Vec<String> = calendar
+            .skipped
+            .iter()
+            .map(|skipped| format!("event {}: {}", skipped.number, skipped.reason))
+            .collect();
+        text.push_str(&left_out(&skipped, paint));
+    }
+    text
+}
+
+fn place(sample: bool, path: &str) -> &str {
+    if sample { "sample" } else { path }
+}
+
+fn line(what: &str, path: &str, counts: &str) -> String {
+    format!("{what:<10}{path}: {counts}\n")
+}
+
+/// ` in 3 files (2 mbox, 1 message)`, where there is more to say than one file.
+fn formats(mailbox: &MailboxReport) -> String {
+    if mailbox.files < 2 {
+        return String::new();
+    }
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for source in &mailbox.sources {
+        match kinds.iter_mut().find(|(kind, _)| *kind == source.format) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((&source.format, 1)),
+        }
+    }
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    format!(
+        "; {} of {} hold mail ({})",
+        mailbox.sources.len(),
+        many(mailbox.files, "file"),
+        kinds.join(", ")
+    )
+}
+
+fn many(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+fn left_out(skipped: &[String], paint: Paint) -> String {
+    let mut text = String::new();
+    for reason in skipped.iter().take(SHOWN) {
+        text.push_str(&paint.dim(&format!("  skipped {reason}")));
+        text.push('\n');
+    }
+    if skipped.len() > SHOWN {
+        let rest = skipped.len() - SHOWN;
+        text.push_str(&paint.dim(&format!("  … and {rest} more: --json names all of them")));
+        text.push('\n');
+    }
+    text
+}
