@@ -98,7 +98,11 @@ fn progress(json: bool) -> Progress {
     }
     Arc::new(|doing| {
         let mut out = std::io::stderr().lock();
-        let line = if doing.is_empty() { String::new() } else { format!("… {doing}") };
+        let line = if doing.is_empty() {
+            String::new()
+        } else {
+            format!("… {doing}")
+        };
         // A progress line that cannot be written is no reason to stop.
         let _ = write!(out, "\r\u{1b}[2K{line}");
         let _ = out.flush();

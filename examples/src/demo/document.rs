@@ -155,7 +155,11 @@ impl Document {
         }
         let (ours, theirs) = (self.turn_cost()?, NanoUsd(self.bill.nano_usd));
         let line = format!("This turn cost {ours}; the models' own bill says {theirs}.");
-        Some(if ours == theirs { paint.good(&line) } else { paint.bad(&line) })
+        Some(if ours == theirs {
+            paint.good(&line)
+        } else {
+            paint.bad(&line)
+        })
     }
 }
 
@@ -186,7 +190,9 @@ fn how(turn: &Turn, paint: Paint) -> String {
                     .iter()
                     .filter(|attempt| attempt.outcome != "ok")
                     .map(|attempt| {
-                        let said = attempt.status.map_or_else(|| attempt.outcome.clone(), |status| status.to_string());
+                        let said = attempt
+                            .status
+                            .map_or_else(|| attempt.outcome.clone(), |status| status.to_string());
                         format!("{} said {said}", attempt.model)
                     })
                     .collect();
@@ -195,7 +201,11 @@ fn how(turn: &Turn, paint: Paint) -> String {
                 } else {
                     format!("; {}", refused.join(", "))
                 };
-                let _ = writeln!(text, "Model     {} answered, every reference checked{refused}", answer.model);
+                let _ = writeln!(
+                    text,
+                    "Model     {} answered, every reference checked{refused}",
+                    answer.model
+                );
             }
             Author::Rules { reason, .. } => {
                 let _ = writeln!(text, "Model     {}", paint.bad(&format!("none: {reason}")));

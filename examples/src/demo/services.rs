@@ -87,8 +87,17 @@ impl Services {
         }
         let model = options.model.as_deref().map(known_model).transpose()?;
         let next = |by| {
-            let port = if options.port == 0 { Some(0) } else { options.port.checked_add(by) };
-            port.ok_or_else(|| Error::new(Code::InvalidInput, "--port leaves no room for three ports below 65536"))
+            let port = if options.port == 0 {
+                Some(0)
+            } else {
+                options.port.checked_add(by)
+            };
+            port.ok_or_else(|| {
+                Error::new(
+                    Code::InvalidInput,
+                    "--port leaves no room for three ports below 65536",
+                )
+            })
         };
         let setup = Setup {
             ports: [next(0)?, next(1)?, next(2)?],
@@ -142,7 +151,10 @@ impl Services {
     pub fn router(&self, host: &Host) -> Result<Router> {
         let providers = [
             ("openai", self.provider(Live::Openai, "openai", "OPENAI_API_KEY")),
-            ("mistral", self.provider(Live::Mistral, "mistral", "MISTRAL_API_KEY")),
+            (
+                "mistral",
+                self.provider(Live::Mistral, "mistral", "MISTRAL_API_KEY"),
+            ),
         ];
         let mut config: RouterConfig = match self.model.as_deref() {
             Some(model) => router_config(&[model], providers)?,
@@ -187,7 +199,13 @@ impl Services {
             let port = url.split(':').nth(2).unwrap_or_default();
             format!("stand-in on port {}", port.split('/').next().unwrap_or_default())
         };
-        let one = |live: Live, url: &str| if self.is_live(live) { "live".to_owned() } else { port(url) };
+        let one = |live: Live, url: &str| {
+            if self.is_live(live) {
+                "live".to_owned()
+            } else {
+                port(url)
+            }
+        };
         let mut services = vec![("Google", one(Live::Gmail, &self.world.google.url))];
         match &self.model {
             Some(model) if model.starts_with("ollama/") => services.push(("Ollama", model.clone())),
@@ -215,9 +233,9 @@ impl Services {
 }
 
 fn known_model(name: &str) -> Result<String> {
-    let known = name
-        .split_once('/')
-        .is_some_and(|(provider, model)| ["ollama", "openai", "mistral"].contains(&provider) && !model.is_empty());
+    let known = name.split_once('/').is_some_and(|(provider, model)| {
+        ["ollama", "openai", "mistral"].contains(&provider) && !model.is_empty()
+    });
     if known {
         return Ok(name.to_owned());
     }
@@ -230,7 +248,12 @@ fn known_model(name: &str) -> Result<String> {
 fn chat_id() -> Result<i64> {
     variable("TELEGRAM_CHAT_ID")
         .and_then(|id| id.parse().ok())
-        .ok_or_else(|| Error::new(Code::InvalidConfig, "TELEGRAM_CHAT_ID is not the number of a chat"))
+        .ok_or_else(|| {
+            Error::new(
+                Code::InvalidConfig,
+                "TELEGRAM_CHAT_ID is not the number of a chat",
+            )
+        })
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -102,7 +102,12 @@ fn webhook_call(services: &Services, question: &str) -> Result<(HeaderMap, Value
     let call = services.stand_ins.telegram.say(services.chat()?, question);
     let headers = call
         .header_pairs()
-        .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?)))
+        .filter_map(|(name, value)| {
+            Some((
+                name.parse::<HeaderName>().ok()?,
+                HeaderValue::from_str(value).ok()?,
+            ))
+        })
         .collect();
     let mut body: Value = serde_json::from_str(&call.body)
         .map_err(|_| Error::new(Code::Internal, "the stand-in's webhook call is no JSON"))?;

@@ -4,7 +4,11 @@ use super::Paint;
 
 /// A question and its answer, each line after the name of who said it.
 pub fn conversation(lines: &[(String, String)], paint: Paint) -> String {
-    let width = lines.iter().map(|(who, _)| who.chars().count()).max().unwrap_or(0);
+    let width = lines
+        .iter()
+        .map(|(who, _)| who.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for (who, said) in lines {
         for (at, line) in said.lines().enumerate() {

@@ -39,7 +39,12 @@ pub fn data(report: &DataReport, paint: Paint) -> String {
             .iter()
             .map(|skipped| {
                 let number = skipped.number.map(|number| format!(", message {number}"));
-                format!("{}{}: {}", skipped.path, number.unwrap_or_default(), skipped.reason)
+                format!(
+                    "{}{}: {}",
+                    skipped.path,
+                    number.unwrap_or_default(),
+                    skipped.reason
+                )
             })
             .collect();
         text.push_str(&left_out(&skipped, paint));

@@ -49,7 +49,8 @@ pub fn receipts(receipts: &[Receipt], paint: Paint) -> String {
 
 /// The statuses of the attempts, where it took more than good ones: ` (429, then 200)`.
 fn story(attempts: &[Attempt]) -> String {
-    let good = |attempt: &Attempt| attempt.error.is_none() && attempt.status.is_some_and(|status| status < 400);
+    let good =
+        |attempt: &Attempt| attempt.error.is_none() && attempt.status.is_some_and(|status| status < 400);
     if attempts.iter().all(good) {
         return String::new();
     }
