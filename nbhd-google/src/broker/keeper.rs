@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use nbhd_core::http::Authorization;
 use nbhd_core::transport::Authorize;
-use nbhd_core::{Code, Error, Host, Operation, Receipt, Result, Secret};
+use nbhd_core::{Code, Error, Host, Operation, Receipt, Result, Secret, generation};
 
 use super::access::Access;
 use super::flight::Flight;
@@ -33,6 +33,8 @@ pub(super) struct Inner {
 /// What is at hand in this process.
 #[derive(Default)]
 struct Desk {
+    /// The process that it belongs to: a flight of the parent never lands in a forked child.
+    process: u32,
     access: Option<Access>,
     flight: Option<Flight<Access>>,
 }
@@ -207,7 +209,13 @@ impl Keeper {
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.0.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut desk = self.0.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        if desk.process != generation::current() {
+            // Forgotten, not dropped: what drives it is in the other process.
+            std::mem::forget(desk.flight.take());
+            desk.process = generation::current();
+        }
+        desk
     }
 }
 
