@@ -1,5 +1,6 @@
 //! The logic behind `cargo demo`, `cargo prove` and `cargo xtask …`.
 
+mod bench;
 mod counts;
 mod demo;
 mod generate;
@@ -13,7 +14,8 @@ const USAGE: &str = "\
 cargo xtask demo [ARGS]     one assistant turn on real input (also: cargo demo)
 cargo xtask test            sets up and passes all tests in three languages
 cargo xtask tidy            the rules of the house that no compiler checks
-cargo xtask gen [--check]   writes the generated files, or fails when they are stale";
+cargo xtask gen [--check]   writes the generated files, or fails when they are stale
+cargo xtask bench [ARGS]    what we promise about speed, measured beside floors and peers";
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(&args),
         "test" => test::run(),
         "tidy" => tidy::run(),
+        "bench" => bench::run(&args),
         _ => Err(USAGE.to_owned()),
     };
     match result {

@@ -1,0 +1,226 @@
+//! The clients that we compare with, and our own bindings beside them, installed under the target folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{build, worker};
+use crate::shell;
+
+/// What Python's peers are installed from. litellm is taken as pip resolves it.
+const PYTHON_PEERS: [&str; 3] = ["litellm", "openai", "httpx"];
+
+/// The newest Node that `openai` 7 does not run on has this major version.
+const OLD_NODE: u32 = 21;
+
+/// One language's clients.
+pub(super) struct Language {
+    pub(super) interpreter: PathBuf,
+    /// The folder that our own package lies in.
+    pub(super) packages: PathBuf,
+    pub(super) clients: Vec<&'static str>,
+}
+
+/// What there is to compare with.
+pub(super) struct Peers {
+    pub(super) python: Option<Language>,
+    pub(super) node: Option<Language>,
+    /// What is missing, and why.
+    pub(super) notes: Vec<String>,
+}
+
+impl Peers {
+    /// Installs what is missing, unless `quick`: then what is missing is left out, and without any peer only Rust is measured.
+    pub(super) fn prepare(quick: bool) -> Result<Self, String> {
+        let home = shell::target().join("bench");
+        std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+        let mut notes = Vec::new();
+        let mut keep = |made: Result<Language, String>| made.map_err(|reason| notes.push(reason)).ok();
+        let python = keep(python(&home, quick));
+        let node = keep(node(&home, quick));
+        Ok(Self { python, node, notes })
+    }
+
+    /// How long importing takes and what is resident after it: one fresh interpreter each.
+    pub(super) fn imports(&self, notes: &mut Vec<String>) -> Vec<(String, f64)> {
+        let mut figures = Vec::new();
+        if let Some(python) = &self.python {
+            for (name, statement) in [
+                ("bare", "import json, asyncio, ssl"),
+                ("nbhd", "import nbhd"),
+                ("openai", "import openai"),
+                ("litellm", "from litellm import Router"),
+            ] {
+                if name != "bare" && !python.clients.contains(&name) {
+                    continue;
+                }
+                let program = format!(
+                    "import time; began = time.perf_counter()\n{statement}\n\
+                     took = time.perf_counter() - began\n\
+                     kib = [line.split()[1] for line in open('/proc/self/status') if line.startswith('VmRSS')][0]\n\
+                     print(took * 1e3, int(kib) / 1024)"
+                );
+                let mut command = worker::pinned(&python.interpreter, &["-c", &program]);
+                command.env("PYTHONPATH", &python.packages);
+                command.env("LITELLM_LOCAL_MODEL_COST_MAP", "True");
+                import(&format!("python.{name}"), &mut command, &mut figures, notes);
+            }
+        }
+        if let Some(node) = &self.node {
+            for (name, package) in [
+                ("bare", "node:http"),
+                ("nbhd", "nbhd"),
+                ("openai", "openai"),
+                ("fetch", "node:http"),
+            ] {
+                if name == "fetch" || name != "bare" && !node.clients.contains(&name) {
+                    continue;
+                }
+                let program = format!(
+                    "const began = performance.now(); require({package:?}); const took = performance.now() - began; \
+                     console.log(took, process.memoryUsage().rss / 1048576)"
+                );
+                let mut command = worker::pinned(&node.interpreter, &["-e", &program]);
+                command.env("NODE_PATH", &node.packages);
+                import(&format!("node.{name}"), &mut command, &mut figures, notes);
+            }
+        }
+        figures
+    }
+}
+
+fn import(name: &str, command: &mut Command, figures: &mut Vec<(String, f64)>, notes: &mut Vec<String>) {
+    let read = shell::output(command).and_then(|text| {
+        let numbers: Vec<f64> = text
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        <[f64; 2]>::try_from(numbers).map_err(|_| format!("its import printed {text:?}"))
+    });
+    match read {
+        Ok([milliseconds, mebibytes]) => {
+            figures.push((format!("{name}.import"), milliseconds));
+            figures.push((format!("{name}.rss"), mebibytes));
+        }
+        Err(reason) => notes.push(format!("{name}: {reason}")),
+    }
+}
+
+fn python(home: &Path, quick: bool) -> Result<Language, String> {
+    let venv = home.join("venv");
+    let interpreter = venv.join("bin/python");
+    if !interpreter.exists() {
+        if quick {
+            return Err("Python: no peers installed, a run without --quick installs them".to_owned());
+        }
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))
+            .map_err(|error| format!("Python: {error}"))?;
+    }
+    let has = |package: &str| {
+        let find = format!("import importlib.util as u, sys; sys.exit(u.find_spec({package:?}) is None)");
+        Command::new(&interpreter)
+            .args(["-c", &find])
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    if !quick && !PYTHON_PEERS.iter().all(|peer| has(peer)) {
+        let pip = |packages: &[&str]| {
+            let mut pip = Command::new(&interpreter);
+            shell::run(pip.args(["-m", "pip", "install", "-q"]).args(packages))
+        };
+        // Where its newest version asks for what is not to be had, the others are installed all the same.
+        if pip(&PYTHON_PEERS).is_err() {
+            for peer in PYTHON_PEERS {
+                if pip(&[peer]).is_err() {
+                    eprintln!("{peer} could not be installed");
+                }
+            }
+        }
+    }
+    let packages = home.join("python");
+    let library = build("nbhd-python", "libnbhd_python.so").map_err(|error| format!("Python: {error}"))?;
+    let source = shell::root().join("bindings-python/python/nbhd");
+    let package = packages.join("nbhd");
+    copy(&source, &package, &["py", "typed"])?;
+    place(&library, &package.join("_native.abi3.so"))?;
+    let mut clients = vec!["nbhd", "plain"];
+    clients.extend(["openai", "litellm"].into_iter().filter(|peer| has(peer)));
+    Ok(Language {
+        interpreter,
+        packages,
+        clients,
+    })
+}
+
+fn node(home: &Path, quick: bool) -> Result<Language, String> {
+    let version =
+        shell::output(Command::new("node").arg("--version")).map_err(|error| format!("Node: {error}"))?;
+    let major: u32 = version
+        .trim()
+        .trim_start_matches('v')
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok())
+        .unwrap_or(0);
+    let folder = home.join("node");
+    let packages = folder.join("node_modules");
+    let has = |package: &str| packages.join(package).join("package.json").exists();
+    if !has("openai") {
+        if quick {
+            return Err("Node: no peers installed, a run without --quick installs them".to_owned());
+        }
+        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let manifest = folder.join("package.json");
+        std::fs::write(&manifest, "{\"private\":true}\n")
+            .map_err(|error| format!("{}: {error}", manifest.display()))?;
+        let wanted = if major > OLD_NODE {
+            "openai@latest"
+        } else {
+            "openai@6"
+        };
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", wanted])
+            .current_dir(&folder);
+        // Without it the rest is measured all the same.
+        let _ = shell::run(&mut npm);
+    }
+    let library = build("nbhd-node", "libnbhd_node.so").map_err(|error| format!("Node: {error}"))?;
+    let package = packages.join("nbhd");
+    copy(&shell::root().join("bindings-node"), &package, &["js", "json"])?;
+    let name = shell::output(
+        Command::new("node")
+            .args(["-p", "require('./platform.js').addonName()"])
+            .current_dir(&package),
+    )?;
+    place(&library, &package.join(name.trim()))?;
+    let mut clients = vec!["nbhd", "fetch", "plain"];
+    clients.extend(["openai"].into_iter().filter(|peer| has(peer)));
+    Ok(Language {
+        interpreter: PathBuf::from("node"),
+        packages,
+        clients,
+    })
+}
+
+/// Copies the files of a folder that have one of these endings.
+fn copy(from: &Path, to: &Path, endings: &[&str]) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", to.display());
+    std::fs::create_dir_all(to).map_err(failed)?;
+    for entry in std::fs::read_dir(from).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        let fits = file
+            .extension()
+            .is_some_and(|end| endings.iter().any(|ending| end == *ending));
+        if let Some(name) = file.file_name().filter(|_| fits) {
+            std::fs::copy(&file, to.join(name)).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts a freshly built library in place, stripped of what no user gets.
+fn place(from: &Path, to: &Path) -> Result<(), String> {
+    let fresh = to.with_extension("new");
+    let failed = |error: std::io::Error| format!("{}: {error}", to.display());
+    std::fs::copy(from, &fresh).map_err(failed)?;
+    std::fs::rename(&fresh, to).map_err(failed)
+}
