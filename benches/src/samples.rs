@@ -66,7 +66,7 @@ pub(crate) fn mail() -> String {
     let mut html = String::from(
         "<!doctype html><html><head><style>p{margin:0 0 12px;font:14px/20px sans-serif}</style></head><body>",
     );
-    for number in 1..=34 {
+    for number in 1..=41 {
         let text = format!("{number}. Grüße aus Zürich. {}", prose(190));
         plain.push_str(&text);
         plain.push_str("\r\n\r\n");

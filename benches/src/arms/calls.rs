@@ -104,7 +104,11 @@ struct Message {
 }
 
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "it is parsed to be compared, and never read")]
+#[expect(
+    dead_code,
+    clippy::struct_field_names,
+    reason = "it is parsed to be compared, and never read; the names are the wire's"
+)]
 struct Usage {
     prompt_tokens: u64,
     completion_tokens: u64,

@@ -51,7 +51,7 @@ struct Body<'a> {
 
 pub(crate) struct Mail {
     batches: usize,
-    mail: String,
+    both: String,
     html: String,
 }
 
@@ -59,13 +59,13 @@ impl Mail {
     pub(crate) fn new(batches: usize) -> Self {
         Self {
             batches,
-            mail: samples::mail(),
+            both: samples::mail(),
             html: samples::html_mail(),
         }
     }
 
     pub(crate) fn measure(&self, figures: &mut Figures) -> Result<(), Failure> {
-        let read = from_gmail_json(self.mail.as_bytes(), BodyOptions::default())?;
+        let read = from_gmail_json(self.both.as_bytes(), BodyOptions::default())?;
         let only_html = from_gmail_json(self.html.as_bytes(), BodyOptions::default())?;
         // What is measured is checked first: fast and wrong is no figure.
         if read.body.text.len() < 6_000 || only_html.body.text.len() < 6_000 || read.body.quoted.is_none() {
@@ -78,12 +78,12 @@ impl Mail {
         };
         let mut unsplit = BodyOptions::default();
         unsplit.split = false;
-        figures.insert("mail.bytes", self.mail.len() as f64);
-        figures.insert("mail.rust", parse(&self.mail, unsplit));
-        figures.insert("mail.rust.split", parse(&self.mail, BodyOptions::default()));
+        figures.insert("mail.bytes", self.both.len() as f64);
+        figures.insert("mail.rust", parse(&self.both, unsplit));
+        figures.insert("mail.rust.split", parse(&self.both, BodyOptions::default()));
         figures.insert("mail.rust.html", parse(&self.html, BodyOptions::default()));
         let floor = each(self.batches, 5, || {
-            if let Ok(message) = serde_json::from_str::<Message<'_>>(black_box(&self.mail)) {
+            if let Ok(message) = serde_json::from_str::<Message<'_>>(black_box(&self.both)) {
                 decode(&message.payload);
             }
         });

@@ -31,13 +31,14 @@ pub(super) fn text(rows: &[Row], versions: &[String], notes: &[String], rounds: 
     }
     let promised = rows.iter().flat_map(|row| &row.goals).filter_map(|goal| goal.met);
     let (met, all) = promised.fold((0, 0), |(met, all), is| (met + usize::from(is), all + 1));
-    text.push_str(&format!(
+    let summary = format!(
         "\n{met} of {all} goals met. Medians of {rounds} interleaved rounds; ours with its lowest and highest round.\n{}; {}\n",
         machine(),
         versions.join(", ")
-    ));
+    );
+    text.push_str(&summary);
     for note in notes {
-        text.push_str(&format!("left out: {note}\n"));
+        text.extend(["left out: ", note, "\n"]);
     }
     text
 }
