@@ -197,6 +197,12 @@ impl StandInGoogle {
             .map_err(|error| raise(env, &error))
     }
 
+    /// A message arrives, as its raw text (RFC 5322), unread in the inbox. Returns its id.
+    #[napi]
+    pub fn deliver(&self, env: &Env, raw: String) -> Result<String> {
+        self.inner.deliver(raw).map_err(|error| raise(env, &error))
+    }
+
     /// How often `label` was called.
     #[napi]
     pub fn calls(&self, label: String) -> u32 {

@@ -202,6 +202,11 @@ impl StandInGoogle {
         self.0.fail(label, fault, times).map_err(|error| raise(py, error))
     }
 
+    /// A message arrives, as its raw text (RFC 5322), unread in the inbox. Returns its id.
+    fn deliver(&self, py: Python<'_>, raw: String) -> PyResult<String> {
+        self.0.deliver(raw).map_err(|error| raise(py, error))
+    }
+
     /// How often `label` was called.
     fn calls(&self, label: &str) -> usize {
         self.0.calls(label)
