@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use nbhd_core::Error;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tokio::task::AbortHandle;
@@ -98,8 +99,34 @@ impl Drop for Bridge {
     }
 }
 
-/// Runs `work` on the engine and returns an asyncio future for it, on the running loop.
+/// A coroutine that runs `work` when it is awaited: `asyncio.run`, `create_task` and task groups take it.
 pub(crate) fn future<T, F>(py: Python<'_>, work: F) -> PyResult<Bound<'_, PyAny>>
+where
+    T: ToPython + Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    static CALL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let call = CALL.get_or_try_init(py, || py.import("nbhd._data")?.getattr("call").map(Bound::unbind))?;
+    let begin: Begin = Box::new(move |py| begin(py, work).map(Bound::unbind));
+    call.bind(py).call1((Start(Mutex::new(Some(begin))),))
+}
+
+type Begin = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// What the coroutine calls when it is first awaited. Dropped before that, nothing was done.
+#[pyclass(frozen)]
+struct Start(Mutex<Option<Begin>>);
+
+#[pymethods]
+impl Start {
+    fn __call__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let begin = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        begin.ok_or_else(|| PyRuntimeError::new_err("a call is awaited once"))?(py)
+    }
+}
+
+/// Runs `work` on the engine and returns an asyncio future for it, on the running loop.
+fn begin<T, F>(py: Python<'_>, work: F) -> PyResult<Bound<'_, PyAny>>
 where
     T: ToPython + Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,

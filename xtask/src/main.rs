@@ -4,6 +4,7 @@ mod bench;
 mod counts;
 mod demo;
 mod generate;
+mod peers;
 mod shell;
 mod test;
 mod tidy;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask demo [ARGS]     one assistant turn on real input (also: cargo demo)
 cargo xtask test            sets up and passes all tests in three languages
+cargo xtask peers           other people's clients drive our stand-ins
 cargo xtask tidy            the rules of the house that no compiler checks
 cargo xtask gen [--check]   writes the generated files, or fails when they are stale
 cargo xtask bench [ARGS]    what we promise about speed, measured beside floors and peers";
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "gen" => generate::run(&args),
         "demo" => demo::run(&args),
         "test" => test::run(),
+        "peers" => peers::run().map(drop),
         "tidy" => tidy::run(),
         "bench" => bench::run(&args),
         _ => Err(USAGE.to_owned()),

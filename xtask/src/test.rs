@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::counts::Counts;
-use crate::{generate, shell, tidy};
+use crate::{generate, peers, shell, tidy};
 
 pub(crate) fn run() -> Result<(), String> {
     let mut report = Report::default();
@@ -44,6 +44,7 @@ pub(crate) fn run() -> Result<(), String> {
             .current_dir(shell::root().join("bindings-node"));
         shell::tee(&mut node)
     })?;
+    report.tests("peers", peers::count, peers::run)?;
     report.print();
     Ok(())
 }

@@ -1,4 +1,9 @@
-"""Data that is more than a dict."""
+"""Data that is more than a dict, and the coroutine of every awaitable call."""
+
+
+async def call(start):
+    """Starts a call when it is awaited, and waits for it. Cancelling it aborts the call."""
+    return await start()
 
 
 class Page(list):

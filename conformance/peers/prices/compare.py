@@ -1,6 +1,6 @@
 """Our price rows beside another catalogue's: the `genai-prices` package from PyPI.
 
-    pip install genai-prices && python conformance/peers/prices/compare.py
+    cargo xtask peers
 
 Every model that both know is billed by both for the same tokens on the day on which our row was last checked. Prints each
 difference that is not explained below and ends with status 1 if there is any.
@@ -80,8 +80,10 @@ def main():
     for name, mix, mine, theirs in different:
         why = EXPLAINED.get(name, "NOT EXPLAINED")
         print(f"{name} {mix}: ours {mine} USD, theirs {theirs} USD: {why}")
-    print(f"{compared} bills compared, {len(different)} differ, {len(set(unknown))} models unknown there: {unknown}")
-    return 1 if any(name not in EXPLAINED for name, *_ in different) or compared == 0 else 0
+    failed = compared == 0 or any(name not in EXPLAINED for name, *_ in different)
+    verdict = "FAILED " if failed else "ok     "
+    print(f"{verdict} {compared} bills compared, {len(different)} differ, {len(set(unknown))} models unknown there: {unknown}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
