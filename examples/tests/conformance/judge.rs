@@ -38,7 +38,7 @@ pub(crate) fn altered(expect: &Value) -> Value {
 fn alter(value: &mut Value) -> bool {
     match value {
         Value::String(any) if any == "*" => false,
-        Value::Object(fields) => fields.values_mut().any(alter),
+        Value::Object(fields) if !fields.is_empty() => fields.values_mut().any(alter),
         Value::Array(items) if !items.is_empty() => items.iter_mut().any(alter),
         plain => {
             *plain = "altered".into();

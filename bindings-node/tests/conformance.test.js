@@ -1,0 +1,222 @@
+// The Node runner of conformance/cases: every case through the public API, counted when it ran and asserted.
+"use strict";
+
+const assert = require("node:assert/strict");
+const { readdirSync, readFileSync, writeFileSync, mkdtempSync } = require("node:fs");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+const { after, test } = require("node:test");
+const { Google, Host, NbhdError, Router, Secret, Telegram, testkit, validateBrief } = require("..");
+
+const folder = join(__dirname, "../../conformance/cases");
+const files = readdirSync(folder).filter((name) => name.endsWith(".json")).sort();
+const keyFile = join(mkdtempSync(join(tmpdir(), "nbhd-conformance-")), "key");
+writeFileSync(keyFile, "sk-conformance-0123456789", { mode: 0o600 });
+
+const cases = files.flatMap((name) => {
+  const file = JSON.parse(readFileSync(join(folder, name), "utf8"));
+  return file.cases.map((one) => {
+    const begin = one.given === undefined ? {} : file.given[one.given];
+    return {
+      clock: "2026-11-21T08:00:00Z",
+      config: file.config,
+      ...one,
+      operation: file.operation,
+      setup: [...(begin.setup ?? []), ...(one.setup ?? [])],
+      http: [...(begin.http ?? []), ...(one.http ?? [])],
+    };
+  });
+});
+
+// The keys of these are the user's: no language renames them.
+const maps = new Set(["parameters", "arguments", "metadata", "schema", "headers", "data", "calendars", "details", "payload"]);
+const camel = (name) => name.replace(/(?<=.)_+(.)/g, (_, letter) => letter.toUpperCase());
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+function renamed(value, rename) {
+  if (Array.isArray(value)) return value.map((item) => renamed(item, rename));
+  if (value === null || typeof value !== "object" || Buffer.isBuffer(value)) return value;
+  const entry = ([name, field]) => [rename(name), maps.has(name) ? field : renamed(field, rename)];
+  return Object.fromEntries(Object.entries(value).map(entry));
+}
+
+/** One program around a case. */
+class Stage {
+  constructor(one, server) {
+    this.server = server.replace(/\/$/, "");
+    this.clock = new testkit.Clock(one.clock);
+    const vaultKey = new Secret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    this.host = new Host("memory:", { vaultKey, clock: this.clock });
+    const at = (path) => `${this.server}/${path}`;
+    const endpoints = { authorize: at("authorize"), token: at("token"), revoke: at("revoke"), gmail: at(""), calendar: at("") };
+    const clientSecret = new Secret("GOCSPX-conformance-0123456789");
+    this.account = new Google(this.host, { clientId: "conformance-client", clientSecret, endpoints }).account("tenant-42");
+    this.telegram = new Telegram(this.host, {
+      botToken: new Secret("123456:conformance-0123456789"),
+      webhookSecret: new Secret("conformance-webhook"),
+      baseUrl: this.server,
+      username: "conformance_bot",
+    });
+    this.config = one.config;
+  }
+
+  fill(value) {
+    return JSON.parse(JSON.stringify(value).replaceAll("{{server}}", this.server).replaceAll("{{key_file}}", keyFile));
+  }
+
+  async call(operation, input) {
+    const given = renamed(this.fill(input), camel);
+    const { account } = this;
+    const claimed = async (end) => end(await this.host.inbox.claim());
+    switch (operation) {
+      case "google.connect": return account.connect(new Secret(given.refreshToken), given);
+      case "google.status": return account.status();
+      case "google.access_token": {
+        const access = await account.accessToken();
+        return { token: access.reveal(), scopes: access.scopes, expiresAt: access.expiresAt };
+      }
+      case "gmail.list_messages": return page(await account.gmail.listMessages(given));
+      case "gmail.get_message": return account.gmail.getMessage(given.id);
+      case "calendar.list_events": return page(await account.calendar.listEvents(given));
+      case "calendar.free_busy": return account.calendar.freeBusy(given);
+      case "router.chat": return this.router().chat(...chat(given));
+      case "router.explain": return this.router().explain(...chat(given));
+      case "router.stream": return told(await collected(this.router().stream(...chat(given))));
+      case "telegram.send": {
+        const { conversation, ...message } = given;
+        return this.telegram.send(conversation, message);
+      }
+      case "telegram.receive": {
+        const body = typeof input.body === "string" ? input.body : JSON.stringify(input.body);
+        return this.telegram.receive(input.headers, Buffer.from(body.repeat(input.times ?? 1)));
+      }
+      case "inbox.accept": return this.host.inbox.accept(given);
+      case "inbox.pending": return this.host.inbox.pending();
+      case "inbox.claim": return claimed((work) => work?.event ?? null);
+      case "inbox.done": return claimed((work) => work.done());
+      case "inbox.fail": return claimed((work) => work.fail(given.reason));
+      case "brief.validate": return validateBrief(given.answer, given.references);
+      default: throw new Error(`${operation} is not known here`);
+    }
+  }
+
+  router() {
+    return new Router(this.host, this.fill(this.config));
+  }
+}
+
+const page = (items) => ({ items: [...items], nextPageToken: items.nextPageToken, receipt: items.receipt });
+const chat = ({ messages, ...options }) => [messages, options];
+
+async function collected(stream) {
+  const events = [];
+  for await (const event of stream) events.push(event);
+  return events;
+}
+
+function told(events) {
+  const kinds = events.map((event) => event.type);
+  const answer = events.find((event) => event.type === "finished")?.answer;
+  return {
+    events: kinds.filter((kind, at) => kind !== kinds[at - 1]),
+    text: events.filter((event) => event.type === "text").map((event) => event.text).join(""),
+    toolCalls: events.filter((event) => event.type === "tool_call"),
+    answer,
+    receipt: answer?.receipt,
+  };
+}
+
+/** What a case came to, its receipt, and what was wrong on the way. */
+async function play(one) {
+  const script = new testkit.Script(one.http);
+  const stage = new Stage(one, script.url);
+  const call = async (operation, input) => {
+    try {
+      return { ok: renamed((await stage.call(operation, input)) ?? null, snake) };
+    } catch (error) {
+      if (!(error instanceof NbhdError)) throw error;
+      return { error: renamed({ ...error, message: error.message }, snake) };
+    }
+  };
+  const problems = [];
+  for (const step of one.setup) {
+    if (step.advance !== undefined) {
+      stage.clock.advance(step.advance);
+      continue;
+    }
+    const came = await call(step.operation, step.input);
+    if (came.error?.code !== step.error) problems.push(`setup: ${step.operation} came to ${JSON.stringify(came)}`);
+  }
+  const came = await call(one.operation, one.input);
+  const receipt = renamed(stage.host.receipts(), snake).at(-1);
+  const carried = (came.error ?? came.ok)?.receipt;
+  if (carried) {
+    const found = [];
+    differences("receipt of the call", carried, receipt, found);
+    problems.push(...found);
+  }
+  return { came, receipt, problems: [...problems, ...script.finish()] };
+}
+
+function differences(place, expected, got, found) {
+  if (expected === "*") {
+    if (got === null || got === undefined) found.push(`${place}: nothing is there`);
+  } else if (Array.isArray(expected) && Array.isArray(got) && expected.length === got.length) {
+    expected.forEach((item, at) => differences(`${place}[${at}]`, item, got[at], found));
+  } else if (isObject(expected) && isObject(got)) {
+    for (const [name, value] of Object.entries(expected)) differences(`${place}.${name}`, value, got[name], found);
+  } else if (expected !== (got ?? null)) {
+    found.push(`${place}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`);
+  }
+}
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+function judge({ came, receipt, problems }, expect, left) {
+  const found = [...problems];
+  differences("expect", expect, came, found);
+  if (left) differences("receipt", left, receipt, found);
+  return found;
+}
+
+/** The same expectation with its first plain value altered. */
+function altered(expect) {
+  const changed = structuredClone(expect);
+  const alter = (holder) =>
+    Object.keys(holder).some((name) => {
+      const value = holder[name];
+      if (value !== null && typeof value === "object" && Object.keys(value).length > 0) return alter(value);
+      if (value === "*") return false;
+      holder[name] = "altered";
+      return true;
+    });
+  alter(changed);
+  return changed;
+}
+
+let held = 0;
+for (const one of cases) {
+  test(`${one.operation}: ${one.name}`, async () => {
+    const played = await play(one);
+    assert.deepEqual(judge(played, one.expect, one.receipt), []);
+    assert.notDeepEqual(judge(played, altered(one.expect)), [], "it asserts nothing");
+    held += 1;
+  });
+}
+
+test("an altered expectation fails", async () => {
+  for (const wanted of ["ok", "error"]) {
+    const one = cases.find((candidate) => wanted in candidate.expect);
+    const played = await play(one);
+    assert.deepEqual(judge(played, one.expect), []);
+    assert.equal(judge(played, altered(one.expect)).length, 1);
+  }
+  const one = cases.find((candidate) => candidate.receipt);
+  const played = await play(one);
+  assert.deepEqual(judge(played, one.expect, one.receipt), []);
+  assert.equal(judge(played, one.expect, altered(one.receipt)).length, 1);
+  const unasked = { ...one, http: [...one.http, { expect: { method: "GET", path: "/never" }, reply: {} }] };
+  assert.equal(judge(await play(unasked), one.expect).length, 1);
+});
+
+after(() => console.log(`conformance node ${held}`));

@@ -1,0 +1,236 @@
+"""The Python runner of ``conformance/cases``: every case through the public API, sync and async, counted when it ran and asserted."""
+
+import asyncio
+import copy
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import nbhd
+import pytest
+from nbhd import testkit
+
+FOLDER = Path(__file__).resolve().parents[2] / "conformance"
+FILES = [json.loads(path.read_text("utf-8")) for path in sorted((FOLDER / "cases").glob("*.json"))]
+HELD = []
+
+
+def key_file():
+    handle, path = tempfile.mkstemp(prefix="nbhd-conformance-")
+    os.write(handle, b"sk-conformance-0123456789")
+    os.close(handle)
+    return path
+
+
+KEY_FILE = key_file()
+
+
+def cases():
+    for file in FILES:
+        for case in file["cases"]:
+            begin = file.get("given", {})[case["given"]] if "given" in case else {}
+            yield {
+                "clock": "2026-11-21T08:00:00Z",
+                "config": file.get("config"),
+                **case,
+                "operation": file["operation"],
+                "setup": begin.get("setup", []) + case.get("setup", []),
+                "http": begin.get("http", []) + case.get("http", []),
+            }
+
+
+CASES = list(cases())
+
+
+class Stage:
+    """One program around a case."""
+
+    def __init__(self, case, server):
+        self.server = server.rstrip("/")
+        self.clock = testkit.Clock(case["clock"])
+        key = nbhd.Secret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
+        self.host = nbhd.Host("memory:", vault_key=key, clock=self.clock)
+        roots = {name: f"{self.server}/{name}" for name in ("authorize", "token", "revoke")}
+        google = nbhd.Google(
+            self.host,
+            client_id="conformance-client",
+            client_secret=nbhd.Secret("GOCSPX-conformance-0123456789"),
+            endpoints={**roots, "gmail": f"{self.server}/", "calendar": f"{self.server}/"},
+        )
+        self.account = google.account("tenant-42")
+        self.telegram = nbhd.Telegram(
+            self.host,
+            bot_token=nbhd.Secret("123456:conformance-0123456789"),
+            webhook_secret=nbhd.Secret("conformance-webhook"),
+            base_url=self.server,
+            username="conformance_bot",
+        )
+        self.config = case["config"]
+
+    def fill(self, value):
+        text = json.dumps(value).replace("{{server}}", self.server).replace("{{key_file}}", KEY_FILE)
+        return json.loads(text)
+
+    def target(self, operation, given):
+        """The handle, the verb and the arguments of a call."""
+        match operation.split("."):
+            case ["google", "connect"]:
+                return self.account, "connect", [nbhd.Secret(given.pop("refresh_token"))], given
+            case ["google", verb]:
+                return self.account, verb, [], given
+            case ["gmail", "get_message"]:
+                return self.account.gmail, "get_message", [given["id"]], {}
+            case ["gmail", verb]:
+                return self.account.gmail, verb, [], given
+            case ["calendar", "free_busy"]:
+                return self.account.calendar, "free_busy", [given.pop("time_min"), given.pop("time_max")], given
+            case ["calendar", verb]:
+                return self.account.calendar, verb, [], given
+            case ["router", verb]:
+                return nbhd.Router(self.host, self.fill(self.config)), verb, [given.pop("messages")], given
+            case ["telegram", "send"]:
+                return self.telegram, "send", [given.pop("conversation")], given
+            case ["telegram", "receive"]:
+                body = given["body"] if isinstance(given["body"], str) else json.dumps(given["body"])
+                return self.telegram, "receive", [given["headers"], body.encode() * given.get("times", 1)], {}
+            case ["inbox", "accept"]:
+                return self.host.inbox, "accept", [given], {}
+            case ["inbox", verb]:
+                return self.host.inbox, "pending" if verb == "pending" else "claim", [], {}
+        raise AssertionError(f"{operation} is not known here")
+
+    def call(self, operation, given):
+        if operation == "brief.validate":
+            return nbhd.validate_brief(given["answer"], given["references"])
+        target, verb, args, kwargs = self.target(operation, given)
+        result = getattr(target, verb)(*args, **kwargs)
+        if operation == "router.stream":
+            return told(list(result))
+        if operation == "inbox.done":
+            return result.done()
+        return result.fail(given["reason"]) if operation == "inbox.fail" else plain(result)
+
+    async def acall(self, operation, given):
+        if operation == "brief.validate":
+            return self.call(operation, given)
+        target, verb, args, kwargs = self.target(operation, given)
+        result = getattr(target, f"a{verb}")(*args, **kwargs)
+        if operation == "router.stream":
+            return told([event async for event in result])
+        result = await result
+        if operation == "inbox.done":
+            return await result.adone()
+        return await result.afail(given["reason"]) if operation == "inbox.fail" else plain(result)
+
+
+def plain(result):
+    if isinstance(result, nbhd.Page):
+        return {"items": list(result), "next_page_token": result.next_page_token, "receipt": result.receipt}
+    if isinstance(result, nbhd.AccessToken):
+        return {"token": result.reveal(), "scopes": result.scopes, "expires_at": result.expires_at}
+    return result.event if isinstance(result, nbhd.Work) else result
+
+
+def told(events):
+    kinds = [event["type"] for event in events]
+    answer = next((event["answer"] for event in events if event["type"] == "finished"), None)
+    return {
+        "events": [kind for at, kind in enumerate(kinds) if at == 0 or kinds[at - 1] != kind],
+        "text": "".join(event["text"] for event in events if event["type"] == "text"),
+        "tool_calls": [event for event in events if event["type"] == "tool_call"],
+        "answer": answer,
+        "receipt": answer and answer["receipt"],
+    }
+
+
+async def play(case, sync):
+    """What the case came to, its receipt, and what was wrong on the way."""
+    script = testkit.Script(case["http"])
+    stage = Stage(case, script.url)
+    problems = []
+
+    async def call(operation, given):
+        try:
+            given = stage.fill(given)
+            return {"ok": stage.call(operation, given) if sync else await stage.acall(operation, given)}
+        except nbhd.NbhdError as error:
+            names = "code outcome retryable retry_after operation provider provider_status provider_reason request_id"
+            names += " attempts user_action delivery details causes receipt message budget"
+            return {"error": {name: getattr(error, name, None) for name in names.split()}}
+
+    for step in case["setup"]:
+        if "advance" in step:
+            stage.clock.advance(step["advance"])
+            continue
+        came = await call(step["operation"], step["input"])
+        if came.get("error", {}).get("code") != step.get("error"):
+            problems.append(f"setup: {step['operation']} came to {came}")
+    came = await call(case["operation"], case["input"])
+    receipts = stage.host.receipts()
+    receipt = receipts[-1] if receipts else None
+    result = came.get("error") or came["ok"]
+    carried = result.get("receipt") if isinstance(result, dict) else None
+    if carried is not None and carried != receipt:
+        problems.append("the receipt of the call is not the one that the host got")
+    return came, receipt, problems + script.finish()
+
+
+def differences(place, expected, got):
+    if expected == "*":
+        return [] if got is not None else [f"{place}: nothing is there"]
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return [found for name in expected for found in differences(f"{place}.{name}", expected[name], got.get(name))]
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        pairs = enumerate(zip(expected, got))
+        return [found for at, (one, other) in pairs for found in differences(f"{place}[{at}]", one, other)]
+    same = expected == got and isinstance(expected, bool) == isinstance(got, bool)
+    return [] if same else [f"{place}: expected {expected!r}, got {got!r}"]
+
+
+def judge(played, expect, receipt=None):
+    came, left, problems = played
+    return problems + differences("expect", expect, came) + (differences("receipt", receipt, left) if receipt else [])
+
+
+def altered(expect):
+    """The same expectation with its first plain value altered."""
+
+    def alter(value):
+        if isinstance(value, (dict, list)) and value:
+            for name in list(value) if isinstance(value, dict) else range(len(value)):
+                done, value[name] = alter(value[name])
+                if done:
+                    return True, value
+            return False, value
+        return (False, value) if value == "*" else (True, "altered")
+
+    return alter(copy.deepcopy(expect))[1]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['operation']}: {case['name']}")
+def test_case(case):
+    for sync in (True, False):
+        played = asyncio.run(play(case, sync))
+        assert judge(played, case["expect"], case.get("receipt")) == []
+        assert judge(played, altered(case["expect"])) != [], "it asserts nothing"
+    HELD.append(case["name"])
+
+
+def test_an_altered_expectation_fails():
+    for wanted in (lambda case: "ok" in case["expect"], lambda case: "error" in case["expect"]):
+        case = next(filter(wanted, CASES))
+        played = asyncio.run(play(case, True))
+        assert judge(played, case["expect"]) == []
+        assert len(judge(played, altered(case["expect"]))) == 1
+    case = next(case for case in CASES if "receipt" in case)
+    played = asyncio.run(play(case, True))
+    assert judge(played, case["expect"], case["receipt"]) == []
+    assert len(judge(played, case["expect"], altered(case["receipt"]))) == 1
+    unasked = {**case, "http": [*case["http"], {"expect": {"method": "GET", "path": "/never"}, "reply": {}}]}
+    assert len(judge(asyncio.run(play(unasked, True)), case["expect"])) == 1
+
+
+def test_the_count_is_told(capfd):
+    with capfd.disabled():
+        print(f"\nconformance python {len(HELD)}")
