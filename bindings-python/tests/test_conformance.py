@@ -156,8 +156,12 @@ async def play(case, sync):
             return {"ok": stage.call(operation, given) if sync else await stage.acall(operation, given)}
         except nbhd.NbhdError as error:
             names = "code outcome retryable retry_after operation provider provider_status provider_reason request_id"
-            names += " attempts user_action delivery details causes receipt message budget"
-            return {"error": {name: getattr(error, name, None) for name in names.split()}}
+            names += " attempts user_action delivery details causes receipt message"
+            data = {name: getattr(error, name) for name in names.split()}
+            if isinstance(error, nbhd.BudgetExceeded):
+                names = "scope window remaining needed affordable_output_tokens resets_at"
+                data["budget"] = {name: getattr(error, name) for name in names.split()}
+            return {"error": data}
 
     for step in case["setup"]:
         if "advance" in step:

@@ -134,9 +134,9 @@ async fn drive(router: &Arc<Inner>, plan: &Plan, operation: &Operation, stream: 
     while progress.attempts.len() < ATTEMPTS {
         let place = match pick(router, plan, &standing).await? {
             Pick::Candidate(place) => place,
-            Pick::AllRest(left, lane) => {
+            Pick::AllRest { left, lane, unasked } => {
                 if left > operation.remaining() {
-                    errors.push(resting(left, lane));
+                    errors = rested(errors, left, lane, unasked);
                     break;
                 }
                 operation.wait("cooldown", left).await?;
@@ -206,13 +206,18 @@ async fn drive(router: &Arc<Inner>, plan: &Plan, operation: &Operation, stream: 
 
 enum Pick {
     Candidate(usize),
-    /// Everybody who could be asked rests; the first is back after this time.
-    AllRest(Duration, Lane),
+    /// Everybody who could be asked rests; the first is back after this time. `unasked`: one of them rests after an earlier call.
+    AllRest {
+        left: Duration,
+        lane: Lane,
+        unasked: bool,
+    },
     Nobody,
 }
 
 async fn pick(router: &Inner, plan: &Plan, standing: &[Standing]) -> Result<Pick> {
     let mut soonest: Option<(Duration, Lane)> = None;
+    let mut unasked = false;
     for (place, (candidate, standing)) in plan.chain.iter().zip(standing).enumerate() {
         if standing.out || standing.tried >= ATTEMPTS_EACH {
             continue;
@@ -220,13 +225,14 @@ async fn pick(router: &Inner, plan: &Plan, standing: &[Standing]) -> Result<Pick
         match router.health.resting(&candidate.name, &candidate.model).await? {
             None => return Ok(Pick::Candidate(place)),
             Some(resting) => {
+                unasked |= standing.tried == 0;
                 if soonest.is_none_or(|(left, _)| resting.left < left) {
                     soonest = Some((resting.left, resting.lane));
                 }
             }
         }
     }
-    Ok(soonest.map_or(Pick::Nobody, |(left, lane)| Pick::AllRest(left, lane)))
+    Ok(soonest.map_or(Pick::Nobody, |(left, lane)| Pick::AllRest { left, lane, unasked }))
 }
 
 async fn attempt(
@@ -389,6 +395,23 @@ fn window(router: &Inner, candidate: &Candidate) -> u64 {
         .filter_map(|model| model.context_window)
         .min()
         .unwrap_or(0)
+}
+
+/// The errors of a call that ends because everybody rests. Who was asked in this call has said why already: then its rest tells
+/// only when to come again.
+fn rested(mut errors: Vec<Error>, left: Duration, lane: Lane, unasked: bool) -> Vec<Error> {
+    let last = match errors.pop() {
+        Some(error) if !unasked => match error.retry_after() {
+            None if error.retryable() => error.with_retry_after(left),
+            _ => error,
+        },
+        before => {
+            errors.extend(before);
+            resting(left, lane)
+        }
+    };
+    errors.push(last);
+    errors
 }
 
 fn resting(left: Duration, lane: Lane) -> Error {
