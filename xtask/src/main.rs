@@ -5,6 +5,8 @@ mod counts;
 mod demo;
 mod generate;
 mod peers;
+mod prove;
+mod setup;
 mod shell;
 mod test;
 mod tidy;
@@ -13,6 +15,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask demo [ARGS]     one assistant turn on real input (also: cargo demo)
+cargo xtask prove [ARGS]    attacks the promises and says what was seen (also: cargo prove)
 cargo xtask test            sets up and passes all tests in three languages
 cargo xtask peers           other people's clients drive our stand-ins
 cargo xtask tidy            the rules of the house that no compiler checks
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "gen" => generate::run(&args),
         "demo" => demo::run(&args),
+        "prove" => prove::run(&args),
         "test" => test::run(),
         "peers" => peers::run().map(drop),
         "tidy" => tidy::run(),

@@ -1,11 +1,10 @@
 //! `cargo xtask test`: everything that must hold, in three languages, from a clean clone.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
 use crate::counts::Counts;
-use crate::{generate, peers, shell, tidy};
+use crate::{generate, peers, setup, shell, tidy};
 
 pub(crate) fn run() -> Result<(), String> {
     let mut report = Report::default();
@@ -28,16 +27,16 @@ pub(crate) fn run() -> Result<(), String> {
     report.tests("rust", Counts::of_cargo, || {
         shell::tee(shell::cargo().args(["test", "--no-fail-fast"]))
     })?;
-    let python = python()?;
+    let python = setup::python()?;
     report.tests("python", Counts::of_pytest, || {
         let mut pytest = Command::new(&python);
         pytest
             .args(["-m", "pytest", "-q"])
             .current_dir(shell::root().join("bindings-python"));
-        pytest.env("PYTHONPATH", shell::root().join("bindings-python/python"));
+        pytest.env("PYTHONPATH", setup::python_path());
         shell::tee(&mut pytest)
     })?;
-    node()?;
+    setup::node()?;
     report.tests("node", Counts::of_node, || {
         let mut node = Command::new("node");
         node.args(["--test", "tests/"])
@@ -47,47 +46,6 @@ pub(crate) fn run() -> Result<(), String> {
     report.tests("peers", peers::count, peers::run)?;
     report.print();
     Ok(())
-}
-
-/// Builds the Python module beside its package and makes an environment with what the tests need.
-fn python() -> Result<PathBuf, String> {
-    shell::run(shell::cargo().args(["build", "-q", "-p", "nbhd-python"]))?;
-    let module = shell::root().join("bindings-python/python/nbhd/_native.abi3.so");
-    put(&shell::target().join("debug/libnbhd_python.so"), &module)?;
-    let venv = shell::target().join("venv");
-    let python = venv.join("bin/python");
-    let requirements = shell::root().join("bindings-python/tests/requirements.txt");
-    let stamp = venv.join("requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements)
-        .map_err(|error| format!("{}: {error}", requirements.display()))?;
-    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
-        return Ok(python);
-    }
-    shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-    shell::run(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "-q", "-r"])
-            .arg(&requirements),
-    )?;
-    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
-    Ok(python)
-}
-
-/// Builds the addon beside its package.
-fn node() -> Result<(), String> {
-    shell::run(
-        Command::new("node")
-            .arg("build.js")
-            .env("NBHD_PROFILE", "dev")
-            .current_dir(shell::root().join("bindings-node")),
-    )
-}
-
-/// Puts a freshly built library in place; a process that has the old one loaded keeps it.
-fn put(from: &std::path::Path, to: &std::path::Path) -> Result<(), String> {
-    let fresh = to.with_extension("new");
-    std::fs::copy(from, &fresh).map_err(|error| format!("{}: {error}", from.display()))?;
-    std::fs::rename(&fresh, to).map_err(|error| format!("{}: {error}", to.display()))
 }
 
 #[derive(Default)]
