@@ -137,6 +137,7 @@ async fn interruptible<T>(work: impl Future<Output = Result<T, Error>>) -> Ended
 fn register_hooks(py: Python<'_>) -> PyResult<()> {
     let kwargs = pyo3::types::PyDict::new(py);
     kwargs.set_item("before", pyo3::wrap_pyfunction!(before_fork, py)?)?;
+    kwargs.set_item("after_in_parent", pyo3::wrap_pyfunction!(after_fork, py)?)?;
     py.import("os")?
         .call_method("register_at_fork", (), Some(&kwargs))?;
     py.import("atexit")?
@@ -150,10 +151,16 @@ fn before_fork(py: Python<'_>) {
     py.detach(nbhd_core::generation::before_fork);
 }
 
+/// The parent's side may open again. The child's does by itself.
+#[pyfunction]
+fn after_fork() {
+    nbhd_core::generation::after_fork();
+}
+
 /// Takes no more work. Running tasks are left to die with the process: they never touch the interpreter.
 #[pyfunction]
 fn at_exit(py: Python<'_>) {
     EXITING.store(true, Ordering::Release);
     // Stores finish what they were told is done, as before a fork.
-    py.detach(nbhd_core::generation::before_fork);
+    py.detach(nbhd_core::generation::close_all);
 }

@@ -16,7 +16,7 @@ function add(prefix, name, thing) {
   names[prefix + name] = "handle";
   const own = [...Object.getOwnPropertyNames(thing.prototype), ...Object.getOwnPropertyNames(thing)];
   for (const verb of own) {
-    if (["constructor", "length", "name", "prototype"].includes(verb) && !(verb === "name" && verb in thing.prototype)) continue;
+    if (["constructor", "length", "name", "prototype", "arguments", "caller"].includes(verb) && !(verb === "name" && verb in thing.prototype)) continue;
     if (verb.startsWith("_")) continue;
     names[`${prefix}${name}.${snake(verb)}`] = "alone";
   }

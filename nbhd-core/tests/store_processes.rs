@@ -214,9 +214,18 @@ mod fork {
         assert!(insert("before"));
         generation::before_fork();
         let ended = child(|| insert("child"));
+        generation::after_fork();
         assert!(insert("parent"));
         generation::before_fork();
-        let second = child(|| block_on(store.get("parent")).is_ok_and(|found| found.is_some()));
+        // Whoever calls between the hooks of a fork waits: otherwise the child would find an open database.
+        let meanwhile = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| insert("meanwhile"));
+            let child = child(|| block_on(store.get("parent")).is_ok_and(|found| found.is_some()));
+            generation::after_fork();
+            (waiting.join().unwrap(), child)
+        });
+        let (waited, second) = meanwhile;
+        assert!(waited);
         assert!(ended() && second());
         assert!(insert("after"));
     }

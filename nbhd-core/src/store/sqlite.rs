@@ -117,7 +117,11 @@ impl SqliteStore {
             let _ = reply.send(opened.and_then(work));
         }));
         loop {
-            let worker = self.0.worker()?;
+            let Some(worker) = self.0.worker()? else {
+                // Another thread is forking this process: nothing is opened until it has.
+                tokio::task::yield_now().await;
+                continue;
+            };
             match worker.queue().send(job).await {
                 Ok(()) => break,
                 // That thread is closing: what it did not take goes to the next.
@@ -300,12 +304,15 @@ fn serve(settings: &Settings, mut jobs: mpsc::Receiver<Option<Job>>, closing: &A
 }
 
 impl Inner {
-    /// The worker of this process; starts one when there is none.
-    fn worker(self: &Arc<Self>) -> Result<Arc<Worker>> {
+    /// The worker of this process; starts one when there is none. None while the process forks.
+    fn worker(self: &Arc<Self>) -> Result<Option<Arc<Worker>>> {
         if let Some(worker) = self.worker.load_full() {
             worker.check_process()?;
-            return Ok(worker);
+            return Ok(Some(worker));
         }
+        let Some(_opening) = generation::may_open() else {
+            return Ok(None);
+        };
         fork::check()?;
         if !self.registered.swap(true, Ordering::AcqRel) {
             let weak: Weak<Self> = Arc::downgrade(self);
@@ -316,10 +323,10 @@ impl Inner {
         let before = self
             .worker
             .compare_and_swap(&None::<Arc<Worker>>, Some(Arc::clone(&started)));
-        match &*before {
-            Some(first) => Ok(Arc::clone(first)),
-            None => Ok(started),
-        }
+        Ok(Some(match &*before {
+            Some(first) => Arc::clone(first),
+            None => started,
+        }))
     }
 
     /// Makes room for a new worker in the place of one that has closed.

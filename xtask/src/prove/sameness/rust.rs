@@ -11,7 +11,7 @@ use crate::shell;
 
 /// What makes a handle is no verb of it, and an option of a builder is an argument elsewhere.
 const CONSTRUCTORS: &[&str] = &["new", "default", "builder", "start", "at"];
-const CONSTRUCTOR_BEGINNINGS: &[&str] = &["with_", "from_", "start_"];
+const CONSTRUCTOR_BEGINNINGS: &[&str] = &["with_", "from_", "start_", "builder_"];
 
 /// Where a handle is written.
 pub(super) struct Handle {
