@@ -65,7 +65,11 @@ fn is_forking() -> bool {
 pub fn before_fork() {
     let process = u64::from(current()) << 32;
     let _ = FORKING.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| {
-        let forks = if word >> 32 << 32 == process { word & u64::from(u32::MAX) } else { 0 };
+        let forks = if word >> 32 << 32 == process {
+            word & u64::from(u32::MAX)
+        } else {
+            0
+        };
         Some(process | (forks + 1))
     });
     let began = Instant::now();

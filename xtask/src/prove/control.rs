@@ -120,11 +120,16 @@ impl Handler for Control {
 
 impl Control {
     fn fail(&self, asked: &Value) -> Result<Value, String> {
-        let fault: Fault = serde_json::from_value(asked["fault"].clone()).map_err(|error| error.to_string())?;
+        let fault: Fault =
+            serde_json::from_value(asked["fault"].clone()).map_err(|error| error.to_string())?;
         let label = asked["label"].as_str().unwrap_or("*");
         let times = asked["times"].as_u64().unwrap_or(1) as usize;
         match asked["service"].as_str() {
-            Some("google") => self.0.google.fail(label, fault, times).map_err(|error| error.to_string())?,
+            Some("google") => self
+                .0
+                .google
+                .fail(label, fault, times)
+                .map_err(|error| error.to_string())?,
             Some("telegram") => self.0.telegram.fail(label, fault, times),
             Some("models") => self.0.models.fail(label, fault, times),
             other => return Err(format!("no service {other:?}")),

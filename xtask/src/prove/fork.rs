@@ -168,7 +168,12 @@ fn exits(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
                     } else {
                         stage.node("exit.js")
                     };
-                    let way = number % if language == "python" { PYTHON_WAYS } else { NODE_WAYS };
+                    let way = number
+                        % if language == "python" {
+                            PYTHON_WAYS
+                        } else {
+                            NODE_WAYS
+                        };
                     command
                         .arg(defect.map_or_else(|| way.to_string(), str::to_owned))
                         .arg(folder.join(format!("{number}.db")));
@@ -185,19 +190,17 @@ fn exits(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
         "{in_flight} calls in flight at the end ({})",
         kinds.into_iter().collect::<Vec<_>>().join(", ")
     ));
-    seen.fact(format!("{} calls held open by the server", stand_ins.slow_calls()));
+    seen.fact(format!(
+        "{} calls held open by the server",
+        stand_ins.slow_calls()
+    ));
     if seen.violations.is_empty() {
         seen.fact("every status 0, nothing on stderr");
     }
     Ok(seen)
 }
 
-fn judge(
-    seen: &mut (Seen, u64, BTreeSet<String>),
-    language: &str,
-    way: usize,
-    ended: Result<Ended, String>,
-) {
+fn judge(seen: &mut (Seen, u64, BTreeSet<String>), language: &str, way: usize, ended: Result<Ended, String>) {
     let ended = match ended {
         Ok(ended) => ended,
         Err(reason) => return seen.0.violation(format!("did not run: {reason}")),
@@ -212,8 +215,13 @@ fn judge(
         seen.0
             .violation(format!("{language} wrote at its end (way {way}): {first}"));
     }
-    let line = ended.stdout.lines().find_map(|line| line.strip_prefix("in flight: "));
-    let counts: Value = line.and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
+    let line = ended
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("in flight: "));
+    let counts: Value = line
+        .and_then(|line| serde_json::from_str(line).ok())
+        .unwrap_or_default();
     let mut total = 0;
     for (kind, count) in counts.as_object().into_iter().flatten() {
         let count = count.as_u64().unwrap_or(0);

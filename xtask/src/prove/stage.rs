@@ -32,11 +32,7 @@ impl Stage {
         if needed(Need::Programs) {
             shell::run(shell::cargo().args(["build", "-q", "-p", "nbhd-examples", "--bins"]))?;
         }
-        Ok(Self {
-            long,
-            python,
-            folder,
-        })
+        Ok(Self { long, python, folder })
     }
 
     /// An empty folder of this name.

@@ -84,7 +84,8 @@ impl Table {
     }
 
     fn print_promises(&self) {
-        let mut rows = vec![["promise", "attack", "how often", "what was seen", "verdict"].map(str::to_owned)];
+        let mut rows =
+            vec![["promise", "attack", "how often", "what was seen", "verdict"].map(str::to_owned)];
         for line in &self.lines {
             let mut seen = line.seen.facts.join("\n");
             for violation in &line.seen.violations {
@@ -128,7 +129,11 @@ impl Table {
                 line.row.to_owned(),
                 line.defect.map_or("", |defect| defect.plants).to_owned(),
                 said,
-                format!("{}\n{:.0} s", if line.good() { "caught" } else { "NOT CAUGHT" }, line.seconds),
+                format!(
+                    "{}\n{:.0} s",
+                    if line.good() { "caught" } else { "NOT CAUGHT" },
+                    line.seconds
+                ),
             ]);
         }
         print(&rows, [10, 40, WIDTH, 10]);
@@ -170,7 +175,11 @@ impl Table {
 fn print<const N: usize>(rows: &[[String; N]], widths: [usize; N]) {
     let colours = std::io::stdout().is_terminal();
     for (number, row) in rows.iter().enumerate() {
-        let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(cell, width)| fold(cell, width)).collect();
+        let cells: Vec<Vec<String>> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| fold(cell, width))
+            .collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(0);
         for at in 0..height {
             let mut printed = String::new();

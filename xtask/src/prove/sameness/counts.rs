@@ -15,7 +15,16 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Runs the three runners; `leave_out` takes one case from one of them.
 pub(super) fn check(stage: &Stage, leave_out: bool, seen: &mut Seen) {
     let mut rust = shell::cargo();
-    rust.args(["test", "-q", "-p", "nbhd-examples", "--test", "conformance", "--", "--nocapture"]);
+    rust.args([
+        "test",
+        "-q",
+        "-p",
+        "nbhd-examples",
+        "--test",
+        "conformance",
+        "--",
+        "--nocapture",
+    ]);
     let mut python = Command::new(stage.interpreter());
     python
         .args(["-m", "pytest", "-q", "-s", "tests/test_conformance.py"])
@@ -28,7 +37,9 @@ pub(super) fn check(stage: &Stage, leave_out: bool, seen: &mut Seen) {
     for (language, command) in [("rust", &mut rust), ("python", &mut python), ("node", &mut node)] {
         match count(language, command) {
             Ok(count) => counts.push((language, count - u64::from(leave_out && language == "python"))),
-            Err(reason) => seen.violation(format!("the conformance cases did not run in {language}: {reason}")),
+            Err(reason) => seen.violation(format!(
+                "the conformance cases did not run in {language}: {reason}"
+            )),
         }
     }
     let told: Vec<String> = counts
@@ -37,7 +48,9 @@ pub(super) fn check(stage: &Stage, leave_out: bool, seen: &mut Seen) {
         .collect();
     let told = told.join(", ");
     let different: BTreeSet<u64> = counts.iter().map(|(_, count)| *count).collect();
-    seen.expect(different.len() <= 1, || format!("conformance counts differ: {told}"));
+    seen.expect(different.len() <= 1, || {
+        format!("conformance counts differ: {told}")
+    });
     if !counts.is_empty() {
         seen.fact(format!("conformance cases: {told}"));
     }

@@ -51,7 +51,11 @@ const KIT: &str = "for tests of this repository in Rust; the stand-in is also re
 const LATER: &str = "not bound yet";
 
 const fn hole(name: &'static str, missing: &'static str, reason: &'static str) -> Hole {
-    Hole { name, missing, reason }
+    Hole {
+        name,
+        missing,
+        reason,
+    }
 }
 
 /// All languages but Rust.
@@ -65,28 +69,92 @@ pub(super) const HOLES: &[Hole] = &[
     hole("Host.socket", BOUND, PLUG),
     hole("Host.store", BOUND, PLUG),
     hole("Host.vault", BOUND, PLUG),
-    hole("Host.close", "rust", "`host.store().close()`: in Rust the store is a value that a program may hold"),
+    hole(
+        "Host.close",
+        "rust",
+        "`host.store().close()`: in Rust the store is a value that a program may hold",
+    ),
     hole("Host.create_store", "rust", "`host.store().create()`"),
-    hole("AccessToken.reveal", "rust", "the field `token` is a `Secret`, and `expose()` is its door"),
-    hole("AccessToken.token", BOUND, "`reveal()`: these languages have no secret type that can be looked into"),
+    hole(
+        "AccessToken.reveal",
+        "rust",
+        "the field `token` is a `Secret`, and `expose()` is its door",
+    ),
+    hole(
+        "AccessToken.token",
+        BOUND,
+        "`reveal()`: these languages have no secret type that can be looked into",
+    ),
     hole("Secret.expose", BOUND, "a secret goes in and never comes out"),
-    hole("Secret.fingerprint", BOUND, "tells two secrets apart inside Rust programs; no user of a binding has asked two of them apart"),
-    hole("Inbox.work", "node", "no loop object: `claim()` in a loop of one's own"),
-    hole("Work.keep", BOUND, "the bindings prolong a lease themselves while a block runs"),
-    hole("Work.lease", BOUND, "the lease is the store's business; `renew` and `commit` use it"),
+    hole(
+        "Secret.fingerprint",
+        BOUND,
+        "tells two secrets apart inside Rust programs; no user of a binding has asked two of them apart",
+    ),
+    hole(
+        "Inbox.work",
+        "node",
+        "no loop object: `claim()` in a loop of one's own",
+    ),
+    hole(
+        "Work.keep",
+        BOUND,
+        "the bindings prolong a lease themselves while a block runs",
+    ),
+    hole(
+        "Work.lease",
+        BOUND,
+        "the lease is the store's business; `renew` and `commit` use it",
+    ),
     hole("Work.renew", "python", "a `with` block prolongs its lease itself"),
-    hole("Router.catalog", BOUND, "what Rust programs read prices from; `explain` says what a call can cost"),
-    hole("Router.ledger", BOUND, "what Rust programs settle with; `spend` and `remaining` read it"),
-    hole("Telegram.parse", BOUND, "a step of `receive`, for Rust programs with an ingress of their own"),
-    hole("Telegram.prepare", BOUND, "a step of `send`, for Rust programs with an outbox of their own"),
-    hole("Telegram.receive_pairs", BOUND, "`receive` takes any mapping there"),
-    hole("Stream.return", "rust and python", "the protocol of JavaScript's iterators; `close` elsewhere"),
-    hole("Page", "rust and node", "Rust has it as `page::Page`, Node as an array with properties; a class exists only in Python"),
+    hole(
+        "Router.catalog",
+        BOUND,
+        "what Rust programs read prices from; `explain` says what a call can cost",
+    ),
+    hole(
+        "Router.ledger",
+        BOUND,
+        "what Rust programs settle with; `spend` and `remaining` read it",
+    ),
+    hole(
+        "Telegram.parse",
+        BOUND,
+        "a step of `receive`, for Rust programs with an ingress of their own",
+    ),
+    hole(
+        "Telegram.prepare",
+        BOUND,
+        "a step of `send`, for Rust programs with an outbox of their own",
+    ),
+    hole(
+        "Telegram.receive_pairs",
+        BOUND,
+        "`receive` takes any mapping there",
+    ),
+    hole(
+        "Stream.return",
+        "rust and python",
+        "the protocol of JavaScript's iterators; `close` elsewhere",
+    ),
+    hole(
+        "Page",
+        "rust and node",
+        "Rust has it as `page::Page`, Node as an array with properties; a class exists only in Python",
+    ),
     hole("brief::overlaps", BOUND, "`build_brief` lists the conflicts"),
-    hole("brief::validate_value", BOUND, "`validate_brief` takes the answer as text"),
+    hole(
+        "brief::validate_value",
+        BOUND,
+        "`validate_brief` takes the answer as text",
+    ),
     hole("render_brief", "rust", "`Brief::to_markdown`"),
     hole("testkit.Clock.now", "rust", "a method of the trait `Clock`"),
-    hole("testkit.Script.url", "rust", "a Rust test starts the `Server` around the script itself"),
+    hole(
+        "testkit.Script.url",
+        "rust",
+        "a Rust test starts the `Server` around the script itself",
+    ),
     hole("testkit.Google.address", BOUND, KIT),
     hole("testkit.Google.deliver", BOUND, KIT),
     hole("testkit.Google.endpoints", BOUND, KIT),

@@ -135,7 +135,9 @@ fn compare(rust: &Names, python: &Names, node: &Names, seen: &mut Seen) {
     }
     seen.times = format!("{} names", all.len());
     seen.fact(format!("{whole} names in all three, {} holes", seen.notes.len()));
-    seen.fact(format!("{waits} verbs that wait, each with its awaitable twin in Python"));
+    seen.fact(format!(
+        "{waits} verbs that wait, each with its awaitable twin in Python"
+    ));
     seen.expect(whole > 20 && waits > 10, || {
         "too few names were found to compare anything".to_owned()
     });
@@ -152,7 +154,10 @@ fn errors(python: &Value, seen: &mut Seen) -> Result<(), String> {
         .flatten()
         .filter_map(|row| row["code"].as_str().map(str::to_owned))
         .collect();
-    let classes: BTreeSet<String> = read(&python["errors"]).into_keys().map(|name| snake(&name)).collect();
+    let classes: BTreeSet<String> = read(&python["errors"])
+        .into_keys()
+        .map(|name| snake(&name))
+        .collect();
     let types = shell::root().join("bindings-node/types.d.ts");
     let types = std::fs::read_to_string(&types).map_err(|error| format!("{}: {error}", types.display()))?;
     let union: BTreeSet<String> = types
@@ -173,7 +178,10 @@ fn errors(python: &Value, seen: &mut Seen) -> Result<(), String> {
         }
     }
     seen.expect(!codes.is_empty(), || "there are no codes".to_owned());
-    seen.fact(format!("{} error codes, each with its class and type", codes.len()));
+    seen.fact(format!(
+        "{} error codes, each with its class and type",
+        codes.len()
+    ));
     Ok(())
 }
 

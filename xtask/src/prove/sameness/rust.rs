@@ -33,7 +33,8 @@ pub(super) fn names() -> Result<Names, String> {
             names: BTreeMap::new(),
         };
         files(&room, &mut |path| {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
             let file = syn::parse_file(&text).map_err(|error| format!("{}: {error}", path.display()))?;
             found.visit_file(&file);
             Ok(())
@@ -101,8 +102,14 @@ impl<'a> Visit<'a> for Found {
     }
 
     fn visit_item_impl(&mut self, item: &'a syn::ItemImpl) {
-        let syn::Type::Path(path) = &*item.self_ty else { return };
-        let is_it = path.path.segments.last().is_some_and(|last| last.ident == self.rust);
+        let syn::Type::Path(path) = &*item.self_ty else {
+            return;
+        };
+        let is_it = path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == self.rust);
         if item.trait_.is_some() || !is_it || only_for_tests(&item.attrs) {
             return;
         }
@@ -130,7 +137,11 @@ impl Found {
         let makes = CONSTRUCTORS.contains(&name.as_str())
             || CONSTRUCTOR_BEGINNINGS.iter().any(|begin| name.starts_with(begin));
         if !makes {
-            let kind = if signature.asyncness.is_some() { "async" } else { "sync" };
+            let kind = if signature.asyncness.is_some() {
+                "async"
+            } else {
+                "sync"
+            };
             self.names.insert(name, kind);
         }
     }
