@@ -50,7 +50,7 @@ pub(super) const EXIT: Row = Row {
     defects: &[
         Defect {
             name: "crash",
-            plants: "Python: a thread dies with the interpreter's output lock (a real abort)",
+            plants: "Python: native code faults while the interpreter ends",
             shows_as: "python ended with",
         },
         Defect {
