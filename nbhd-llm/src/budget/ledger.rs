@@ -50,6 +50,8 @@ pub struct HoldRequest {
     pub counted_in_call: NanoUsd,
     /// After this time without settlement its owner is thought dead.
     pub lifetime: Duration,
+    /// The store's time as the attempt has read it already; it is asked once, not twice.
+    pub(crate) at: Option<Timestamp>,
 }
 
 impl HoldRequest {
@@ -64,6 +66,7 @@ impl HoldRequest {
             output_cap,
             counted_in_call: NanoUsd::ZERO,
             lifetime: Duration::from_secs(600),
+            at: None,
         }
     }
 
@@ -82,6 +85,12 @@ impl HoldRequest {
     /// Says what earlier attempts of the call count.
     pub fn with_counted_in_call(mut self, amount: NanoUsd) -> Self {
         self.counted_in_call = amount;
+        self
+    }
+
+    /// Says what the store's clock has just shown.
+    pub(crate) fn with_time(mut self, at: Timestamp) -> Self {
+        self.at = Some(at);
         self
     }
 
@@ -180,7 +189,10 @@ impl Ledger {
     /// request may leave. `budget_exceeded` names the window that refused.
     pub async fn hold(&self, request: HoldRequest) -> Result<Hold> {
         let durability = self.durability().await?;
-        let now = self.store().now().await?;
+        let now = match request.at {
+            Some(at) => at,
+            None => self.store().now().await?,
+        };
         self.recover_sometimes(now).await?;
         let amount = request.bound.amount(request.output_cap);
         let scopes = distinct(&request.scopes);
@@ -201,7 +213,7 @@ impl Ledger {
             block: block.clone(),
             scopes: scopes.iter().map(ToString::to_string).collect(),
             windows: windows.iter().map(|capped| capped.window.clone()).collect(),
-            day: now.format("%Y-%m-%d").to_string(),
+            day: now.date_naive().to_string(),
         };
         let mut commit = Commit::new().write(Write::Put {
             key: hold_key(&id),
@@ -337,7 +349,11 @@ impl Ledger {
             if record.provisional && matches!(settled, Settled::Provisional(_)) {
                 return Ok(()); // not knowing is no evidence
             }
-            let now = self.store().now().await?;
+            let now = match settled {
+                // A known bill within what counted stamps nothing: the store is not asked for its time.
+                Settled::Final(amount) if amount <= record.counted => Timestamp::UNIX_EPOCH,
+                _ => self.store().now().await?,
+            };
             let mut commit = step(id, &record, version, settled, now)?;
             commit.durability = durability;
             match self.store().commit(commit).await? {

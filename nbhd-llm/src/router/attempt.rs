@@ -71,7 +71,7 @@ pub(super) async fn prepare(
     let (hold, cap) = match &bound {
         Some(bound) => {
             let held = hold(
-                router, plan, candidate, operation, counted, bound, wanted, smallest,
+                router, plan, candidate, operation, counted, bound, wanted, smallest, at,
             )
             .await?;
             (Some(held.0), held.1)
@@ -173,6 +173,7 @@ async fn hold(
     bound: &Bound,
     wanted: OutputCap,
     smallest: u64,
+    at: nbhd_core::Timestamp,
 ) -> Result<(Hold, OutputCap)> {
     let mut cap = wanted;
     let mut rounds = SHRINKS;
@@ -180,6 +181,7 @@ async fn hold(
         let request = HoldRequest::new(&candidate.price_name, &candidate.model, bound.clone(), cap.tokens)
             .with_scopes(plan.scopes.iter().cloned())
             .with_purpose(&plan.purpose)
+            .with_time(at)
             .with_counted_in_call(counted)
             .with_lifetime(operation.remaining() + AFTER_DEADLINE);
         let error = match router.ledger.hold(request).await {

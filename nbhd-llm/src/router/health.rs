@@ -60,10 +60,10 @@ impl Health {
     pub(crate) async fn resting(&self, provider: &str, model: &str) -> Result<Option<Resting>> {
         let mut longest: Option<Resting> = None;
         let mut now = None;
-        for key in [provider_key(provider), model_key(provider, model)] {
-            let Some((rest, _)) = self.read(&key).await? else {
-                continue;
-            };
+        let (by_provider, by_model) = (provider_key(provider), model_key(provider, model));
+        // Asked at once: a store with a thread of its own answers both in one round.
+        let (by_provider, by_model) = tokio::join!(self.read(&by_provider), self.read(&by_model));
+        for (rest, _) in [by_provider?, by_model?].into_iter().flatten() {
             let now = match now {
                 Some(now) => now,
                 None => *now.insert(self.store().now().await?),
