@@ -2,6 +2,7 @@
 // NODE_PATH. Each line on its input is one round; each line of its output that round's figures. Times in microseconds.
 "use strict";
 
+const { join } = require("node:path");
 const readline = require("node:readline");
 
 const MODEL = "gpt-4o-mini";
@@ -57,6 +58,9 @@ function words(count) {
   if (count < CHUNKS) throw new Error(`a streamed answer came short: ${count} chunks`);
 }
 
+/** The version of an installed package; its own door may not show it. */
+const version = (name) => require(join(process.env.NODE_PATH, name, "package.json")).version;
+
 /** Our router, budget and ledger on. */
 function nbhd(address) {
   const { Google, Host, Router, Secret, testkit } = require("nbhd");
@@ -72,7 +76,7 @@ function nbhd(address) {
   const account = new Google(host, { clientId: "bench", clientSecret: "bench", endpoints }).account("bench");
   const options = { scopes: ["tenant:42"] };
   return {
-    version: require("nbhd/package.json").version,
+    version: version("nbhd"),
     open: () => account.connect("bench-refresh"),
     call: async () => (await router.chat(MESSAGES, options)).text,
     stream: async () => {
@@ -116,7 +120,7 @@ function openai(address) {
   const { OpenAI } = require("openai");
   const client = new OpenAI({ baseURL: `${address}/v1`, apiKey: "bench-key", maxRetries: 0 });
   return {
-    version: require("openai/package.json").version,
+    version: version("openai"),
     call: async () =>
       (await client.chat.completions.create({ model: MODEL, messages: MESSAGES })).choices[0].message.content,
     stream: async () => {

@@ -83,6 +83,7 @@ def peer_rows(name, client, scale):
     figures[f"{name}.astream"] = loop.run_until_complete(atimed(streams, client.astream)) / CHUNKS
     if hasattr(client, "aclose"):
         loop.run_until_complete(client.aclose())
+    loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
     return figures
 

@@ -193,7 +193,7 @@ impl Calls {
                 timed(ask(&self.sqlite, &self.chat)).await?,
                 timed(self.bytes()).await?,
                 timed(self.layered()).await?,
-                timed(self.json()).await?,
+                timed(async { self.json() }).await?,
                 timed(ask(&self.in_process, &self.chat)).await?,
             ];
             if warm >= 10 {
@@ -229,7 +229,7 @@ impl Calls {
     }
 
     /// The JSON of a call, both ways, and nothing else.
-    async fn json(&self) -> Result<(), Failure> {
+    fn json(&self) -> Result<(), Failure> {
         std::hint::black_box(serde_json::to_vec(&Ask::new(&self.prompt, false))?);
         let reply: Reply = serde_json::from_slice(&self.reply)?;
         std::hint::black_box(reply);

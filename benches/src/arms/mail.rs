@@ -76,8 +76,10 @@ impl Mail {
                 let _ = black_box(from_gmail_json(black_box(json.as_bytes()), options));
             })
         };
-        let mut unsplit = BodyOptions::default();
-        unsplit.split = false;
+        let unsplit = BodyOptions {
+            split: false,
+            ..BodyOptions::default()
+        };
         figures.insert("mail.bytes", self.both.len() as f64);
         figures.insert("mail.rust", parse(&self.both, unsplit));
         figures.insert("mail.rust.split", parse(&self.both, BodyOptions::default()));

@@ -120,8 +120,8 @@ fn commands(bench: &Path, peers: &Peers, address: &str, scale: &str) -> Vec<Comm
     let benches = shell::root().join("benches");
     if let Some(python) = &peers.python {
         let script = benches.join("python/worker.py");
-        for peer in &python.clients {
-            let mut command = worker::pinned(&python.interpreter, &[]);
+        for (peer, interpreter) in &python.clients {
+            let mut command = worker::pinned(interpreter, &[]);
             command.arg(&script).args([peer, address, scale]);
             command.env("PYTHONPATH", &python.packages);
             commands.push(command);
@@ -129,8 +129,8 @@ fn commands(bench: &Path, peers: &Peers, address: &str, scale: &str) -> Vec<Comm
     }
     if let Some(node) = &peers.node {
         let script = benches.join("node/worker.cjs");
-        for peer in &node.clients {
-            let mut command = worker::pinned(&node.interpreter, &[]);
+        for (peer, interpreter) in &node.clients {
+            let mut command = worker::pinned(interpreter, &[]);
             command.arg(&script).args([peer, address, scale]);
             command.env("NODE_PATH", &node.packages);
             commands.push(command);

@@ -6,18 +6,25 @@ use std::process::Command;
 use super::{build, worker};
 use crate::shell;
 
-/// What Python's peers are installed from. litellm is taken as pip resolves it.
-const PYTHON_PEERS: [&str; 3] = ["litellm", "openai", "httpx"];
+/// Python's peers, each in an environment of its own: one of them pins an old version of the other.
+const PYTHON_PEERS: [&str; 2] = ["openai", "litellm"];
 
 /// The newest Node that `openai` 7 does not run on has this major version.
 const OLD_NODE: u32 = 21;
 
 /// One language's clients.
 pub(super) struct Language {
-    pub(super) interpreter: PathBuf,
+    /// Each with the interpreter that finds it.
+    pub(super) clients: Vec<(&'static str, PathBuf)>,
     /// The folder that our own package lies in.
     pub(super) packages: PathBuf,
-    pub(super) clients: Vec<&'static str>,
+}
+
+impl Language {
+    fn interpreter(&self, client: &str) -> Option<&Path> {
+        let found = self.clients.iter().find(|(name, _)| *name == client);
+        found.map(|(_, interpreter)| interpreter.as_path())
+    }
 }
 
 /// What there is to compare with.
@@ -45,41 +52,36 @@ impl Peers {
         let mut figures = Vec::new();
         if let Some(python) = &self.python {
             for (name, statement) in [
-                ("bare", "import json, asyncio, ssl"),
+                ("plain", "import json, asyncio, ssl"),
                 ("nbhd", "import nbhd"),
                 ("openai", "import openai"),
                 ("litellm", "from litellm import Router"),
             ] {
-                if name != "bare" && !python.clients.contains(&name) {
+                let Some(interpreter) = python.interpreter(name) else {
                     continue;
-                }
+                };
                 let program = format!(
                     "import time; began = time.perf_counter()\n{statement}\n\
                      took = time.perf_counter() - began\n\
                      kib = [line.split()[1] for line in open('/proc/self/status') if line.startswith('VmRSS')][0]\n\
                      print(took * 1e3, int(kib) / 1024)"
                 );
-                let mut command = worker::pinned(&python.interpreter, &["-c", &program]);
+                let mut command = worker::pinned(interpreter, &["-c", &program]);
                 command.env("PYTHONPATH", &python.packages);
                 command.env("LITELLM_LOCAL_MODEL_COST_MAP", "True");
                 import(&format!("python.{name}"), &mut command, &mut figures, notes);
             }
         }
         if let Some(node) = &self.node {
-            for (name, package) in [
-                ("bare", "node:http"),
-                ("nbhd", "nbhd"),
-                ("openai", "openai"),
-                ("fetch", "node:http"),
-            ] {
-                if name == "fetch" || name != "bare" && !node.clients.contains(&name) {
+            for (name, package) in [("plain", "node:http"), ("nbhd", "nbhd"), ("openai", "openai")] {
+                let Some(interpreter) = node.interpreter(name) else {
                     continue;
-                }
+                };
                 let program = format!(
                     "const began = performance.now(); require({package:?}); const took = performance.now() - began; \
                      console.log(took, process.memoryUsage().rss / 1048576)"
                 );
-                let mut command = worker::pinned(&node.interpreter, &["-e", &program]);
+                let mut command = worker::pinned(interpreter, &["-e", &program]);
                 command.env("NODE_PATH", &node.packages);
                 import(&format!("node.{name}"), &mut command, &mut figures, notes);
             }
@@ -106,49 +108,37 @@ fn import(name: &str, command: &mut Command, figures: &mut Vec<(String, f64)>, n
 }
 
 fn python(home: &Path, quick: bool) -> Result<Language, String> {
-    let venv = home.join("venv");
-    let interpreter = venv.join("bin/python");
-    if !interpreter.exists() {
-        if quick {
-            return Err("Python: no peers installed, a run without --quick installs them".to_owned());
-        }
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))
-            .map_err(|error| format!("Python: {error}"))?;
-    }
-    let has = |package: &str| {
-        let find = format!("import importlib.util as u, sys; sys.exit(u.find_spec({package:?}) is None)");
-        Command::new(&interpreter)
-            .args(["-c", &find])
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    if !quick && !PYTHON_PEERS.iter().all(|peer| has(peer)) {
-        let pip = |packages: &[&str]| {
-            let mut pip = Command::new(&interpreter);
-            shell::run(pip.args(["-m", "pip", "install", "-q"]).args(packages))
+    let mut clients = Vec::new();
+    for peer in PYTHON_PEERS {
+        let venv = home.join(format!("venv-{peer}"));
+        let interpreter = venv.join("bin/python");
+        let find = format!("import importlib.util as u, sys; sys.exit(u.find_spec({peer:?}) is None)");
+        let has = || {
+            let found = Command::new(&interpreter).args(["-c", &find]).status();
+            found.is_ok_and(|status| status.success())
         };
-        // Where its newest version asks for what is not to be had, the others are installed all the same.
-        if pip(&PYTHON_PEERS).is_err() {
-            for peer in PYTHON_PEERS {
-                if pip(&[peer]).is_err() {
-                    eprintln!("{peer} could not be installed");
-                }
-            }
+        if !quick && !has() {
+            shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))
+                .map_err(|error| format!("Python: {error}"))?;
+            // Without it the rest is measured all the same.
+            let _ = shell::run(Command::new(&interpreter).args(["-m", "pip", "install", "-q", peer]));
+        }
+        if has() {
+            clients.push((peer, interpreter));
         }
     }
+    let Some((_, own)) = clients.first().cloned() else {
+        return Err("Python: no peers installed, a run without --quick installs them".to_owned());
+    };
+    clients.insert(0, ("nbhd", own.clone()));
+    clients.push(("plain", own));
     let packages = home.join("python");
     let library = build("nbhd-python", "libnbhd_python.so").map_err(|error| format!("Python: {error}"))?;
     let source = shell::root().join("bindings-python/python/nbhd");
     let package = packages.join("nbhd");
     copy(&source, &package, &["py", "typed"])?;
     place(&library, &package.join("_native.abi3.so"))?;
-    let mut clients = vec!["nbhd", "plain"];
-    clients.extend(["openai", "litellm"].into_iter().filter(|peer| has(peer)));
-    Ok(Language {
-        interpreter,
-        packages,
-        clients,
-    })
+    Ok(Language { clients, packages })
 }
 
 fn node(home: &Path, quick: bool) -> Result<Language, String> {
@@ -192,12 +182,13 @@ fn node(home: &Path, quick: bool) -> Result<Language, String> {
             .current_dir(&package),
     )?;
     place(&library, &package.join(name.trim()))?;
-    let mut clients = vec!["nbhd", "fetch", "plain"];
-    clients.extend(["openai"].into_iter().filter(|peer| has(peer)));
+    let clients = ["nbhd", "fetch", "openai", "plain"].into_iter();
     Ok(Language {
-        interpreter: PathBuf::from("node"),
+        clients: clients
+            .filter(|client| *client != "openai" || has("openai"))
+            .map(|client| (client, PathBuf::from("node")))
+            .collect(),
         packages,
-        clients,
     })
 }
 
