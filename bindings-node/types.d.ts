@@ -184,7 +184,7 @@ export interface BriefInput {
   messages?: Array<BriefMessage>;
   /** The events. */
   events?: Array<BriefEvent>;
-  /** BriefBusy times of further calendars. */
+  /** Busy times of further calendars. */
   busy?: Array<BriefBusy>;
   /** What could not be fetched or is only a part, one sentence each; it is said in the brief. */
   gaps?: Array<string>;

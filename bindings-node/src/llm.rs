@@ -27,10 +27,7 @@ pub struct Router {
 
 #[napi]
 impl Router {
-    #[napi(
-        constructor,
-        ts_args_type = "host: Host, config: string | Record<string, any>"
-    )]
+    #[napi(constructor, ts_args_type = "host: Host, config: string | RouterConfig")]
     pub fn new(env: &Env, host: ClassInstance<'_, Host>, config: Value) -> Result<Self> {
         let router = match config {
             Value::String(path) => nbhd_llm::Router::from_file(&host.inner, PathBuf::from(path)),

@@ -316,9 +316,9 @@ impl StandInTelegram {
     }
 
     /// What was delivered, in order.
-    #[napi(ts_return_type = "Array<any>")]
+    #[napi(ts_return_type = "Array<SentMessage>")]
     pub fn messages<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
-        crate::convert::from_value(env, serde_json::to_value(self.inner.messages())?)
+        Data(self.inner.messages()).to_node(env)
     }
 
     /// Lets the next calls of `label` fail, such as `telegram.sendMessage`.

@@ -15,6 +15,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// A brief from what was fetched: inbox, calendar, action items with their sources. Deterministic.
 #[pyfunction]
+#[pyo3(signature = (fetched: "BriefInput") -> "Brief")]
 fn build_brief(py: Python<'_>, fetched: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let fetched: BriefInput = input(py, "fetched", fetched)?;
     let brief = nbhd_google::brief::build(&fetched).map_err(|error| raise(py, error))?;
@@ -25,6 +26,7 @@ fn build_brief(py: Python<'_>, fetched: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>
 ///
 /// `references` are the sources that were fetched, such as `gmail:18c1` and `gcal:abc`.
 #[pyfunction]
+#[pyo3(signature = (answer, references) -> "Brief")]
 fn validate_brief(py: Python<'_>, answer: &str, references: Vec<String>) -> PyResult<Py<PyAny>> {
     let fetched = references.into_iter().fold(Fetched::new(), Fetched::with_ref);
     let brief =
@@ -34,6 +36,7 @@ fn validate_brief(py: Python<'_>, answer: &str, references: Vec<String>) -> PyRe
 
 /// A brief as Markdown.
 #[pyfunction]
+#[pyo3(signature = (brief: "Brief"))]
 fn render_brief(py: Python<'_>, brief: &Bound<'_, PyAny>) -> PyResult<String> {
     let brief: nbhd_google::brief::Brief = input(py, "brief", brief)?;
     Ok(brief.to_markdown())

@@ -53,6 +53,7 @@ impl Telegram {
 
     /// A webhook call: verified, claimed and stored before the answer. Returns what the view answers:
     /// `{status, headers, body, …}`. `headers` is any mapping, such as Django's `request.headers`.
+    #[pyo3(signature = (headers: "Mapping[str, str]", body) -> "Reply")]
     fn receive(&self, py: Python<'_>, headers: &Bound<'_, PyAny>, body: Vec<u8>) -> PyResult<Py<PyAny>> {
         let (telegram, headers) = (self.0.clone(), header_map(headers)?);
         block(
@@ -77,7 +78,7 @@ impl Telegram {
 
     /// Sends a message and returns its delivery. `markdown="…"` or `text="…"`; the same `key` again resumes or
     /// returns, and never sends a part twice. Other options: `reply_to`, `thread`, `silent`, `mentions`.
-    #[pyo3(signature = (conversation, **options))]
+    #[pyo3(signature = (conversation, **options: "Unpack[OutboundMessage]") -> "Delivery")]
     fn send(
         &self,
         py: Python<'_>,
@@ -101,6 +102,7 @@ impl Telegram {
     }
 
     /// Goes on with what `work.commit` stored, or an earlier `send` left, under this key.
+    #[pyo3(signature = (key) -> "Delivery")]
     fn resume(&self, py: Python<'_>, key: String) -> PyResult<Py<PyAny>> {
         let telegram = self.0.clone();
         block(py, async move { telegram.resume(&key).await.map(Data) })
@@ -113,7 +115,7 @@ impl Telegram {
     }
 
     /// A message as an intent for `work.commit(sends=[…])`: rendered and split, neither stored nor sent. Pure.
-    #[pyo3(signature = (conversation, **options))]
+    #[pyo3(signature = (conversation, **options: "Unpack[OutboundMessage]") -> "NewIntent")]
     fn intent(
         &self,
         py: Python<'_>,
@@ -126,6 +128,7 @@ impl Telegram {
     }
 
     /// Asks the platform who the bot is.
+    #[pyo3(signature = () -> "Probe")]
     fn probe(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let telegram = self.0.clone();
         block(py, async move { telegram.probe().await.map(Data) })

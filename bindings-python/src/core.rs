@@ -74,11 +74,13 @@ impl Host {
     }
 
     /// The receipts of the last 1,000 calls, oldest first.
+    #[pyo3(signature = () -> "list[Receipt]")]
     fn receipts(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Data(self.receipts.all()).to_python(py)
     }
 
     /// Finishes what runs and closes the store. The next call opens it again.
+    #[pyo3(signature = () -> "None")]
     fn close(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let host = self.inner.clone();
         block(py, async move { host.store().close().await })
@@ -91,6 +93,7 @@ impl Host {
     }
 
     /// Creates the store where that is a step of its own. SQLite and memory make themselves.
+    #[pyo3(signature = () -> "None")]
     fn create_store(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let host = self.inner.clone();
         block(py, async move { host.store().create().await })
@@ -174,6 +177,7 @@ impl Inbox {
     /// Claims all dedupe keys of `event` and stores it, in one step; only then may the host acknowledge.
     ///
     /// `event`: `{provider, instance, dedupe: [key, …], lane, data: {…}}`. Returns `{id, duplicate}`.
+    #[pyo3(signature = (event: "NewEvent") -> "Accepted")]
     fn accept(&self, py: Python<'_>, event: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let event: NewEvent = input(py, "event", event)?;
         let inbox = self.0.clone();
@@ -188,6 +192,7 @@ impl Inbox {
     }
 
     /// The next event that is ready, leased by its lane; `None` when there is none.
+    #[pyo3(signature = () -> "Work | None")]
     fn claim(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let inbox = self.0.clone();
         block(py, async move { Ok(inbox.claim().await?.map(Work::new)) })
@@ -209,6 +214,7 @@ impl Inbox {
     }
 
     /// How many events are accepted and not handled.
+    #[pyo3(signature = () -> "int")]
     fn pending(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let inbox = self.0.clone();
         block(py, async move { inbox.pending().await.map(Data) })
@@ -221,7 +227,7 @@ impl Inbox {
     }
 
     /// The events that were given up, newest last, at most `limit`.
-    #[pyo3(signature = (limit = 100))]
+    #[pyo3(signature = (limit = 100) -> "list[DeadLetter]")]
     fn dead_letters(&self, py: Python<'_>, limit: usize) -> PyResult<Py<PyAny>> {
         let inbox = self.0.clone();
         block(py, async move { inbox.dead_letters(limit).await.map(Data) })
@@ -257,6 +263,7 @@ impl WorkLoop {
         this
     }
 
+    /// Returns: Work
     fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let work = block(py, Self::next(self.inbox.clone(), self.wait))?;
         if work.is_none(py) {
@@ -270,6 +277,7 @@ impl WorkLoop {
         this
     }
 
+    /// Returns: Coroutine[Any, Any, Work]
     fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (inbox, wait) = (self.inbox.clone(), self.wait);
         future(py, async move { Self::next(inbox, wait).await.map(OrStop) })
@@ -350,12 +358,15 @@ impl ToPython for Work {
 #[pymethods]
 impl Work {
     /// The event.
+    ///
+    /// Returns: InboxEvent
     #[getter]
     fn event(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Data(self.inner.event()).to_python(py)
     }
 
     /// The event is handled: it is removed and its lane goes on.
+    #[pyo3(signature = () -> "None")]
     fn done(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let work = Arc::clone(&self.inner);
         self.let_go();
@@ -371,8 +382,8 @@ impl Work {
 
     /// The event is handled and `sends` are to be sent: stored in one step.
     ///
-    /// Each of `sends` is what a channel's `plan` returned.
-    #[pyo3(signature = (sends))]
+    /// Each of `sends` is what a channel's `intent` returned.
+    #[pyo3(signature = (sends: "list[NewIntent]") -> "None")]
     fn commit(&self, py: Python<'_>, sends: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let sends: Vec<NewIntent> = input(py, "sends", sends)?;
         let work = Arc::clone(&self.inner);
@@ -390,6 +401,7 @@ impl Work {
     }
 
     /// The event was not handled: it is tried again after a back-off, or becomes a dead letter. `reason` is redacted.
+    #[pyo3(signature = (reason) -> "None")]
     fn fail(&self, py: Python<'_>, reason: String) -> PyResult<Py<PyAny>> {
         let work = Arc::clone(&self.inner);
         self.let_go();
@@ -409,6 +421,7 @@ impl Work {
         )
     }
 
+    /// Returns: InboxEvent
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.keep(py)?;
         self.event(py)
@@ -431,13 +444,14 @@ impl Work {
         }
     }
 
+    /// Returns: Coroutine[Any, Any, InboxEvent]
     fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.keep(py)?;
         let event = self.inner.event().clone();
         future(py, async move { Ok(Data(event)) })
     }
 
-    #[pyo3(signature = (kind, error, traceback))]
+    #[pyo3(signature = (kind, error, traceback) -> "Coroutine[Any, Any, bool]")]
     fn __aexit__<'py>(
         &self,
         py: Python<'py>,

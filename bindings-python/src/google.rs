@@ -31,7 +31,7 @@ pub(crate) struct Google(pub(crate) nbhd_google::Google);
 #[pymethods]
 impl Google {
     #[new]
-    #[pyo3(signature = (host, *, client_id, client_secret, endpoints = None))]
+    #[pyo3(signature = (host, *, client_id, client_secret, endpoints: "Endpoints | None" = None))]
     fn new(
         py: Python<'_>,
         host: PyRef<'_, Host>,
@@ -79,7 +79,7 @@ impl Account {
     }
 
     /// Connects with a refresh token that the program holds already; it is sealed at once and never comes back out.
-    #[pyo3(signature = (refresh_token, *, scopes = None))]
+    #[pyo3(signature = (refresh_token, *, scopes = None) -> "Connection")]
     fn connect(
         &self,
         py: Python<'_>,
@@ -103,6 +103,7 @@ impl Account {
     }
 
     /// The state of the connection. Asks the store only, never Google.
+    #[pyo3(signature = () -> "Connection")]
     fn status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let account = self.0.clone();
         block(py, async move { account.status().await.map(Data) })
@@ -115,6 +116,7 @@ impl Account {
     }
 
     /// A short-lived access token, for calls that nbhd does not make.
+    #[pyo3(signature = () -> "AccessToken")]
     fn access_token(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let account = self.0.clone();
         block(py, async move { account.access_token().await.map(AccessToken) })
@@ -181,7 +183,7 @@ pub(crate) struct Gmail(nbhd_google::gmail::Gmail);
 impl Gmail {
     /// Cards of messages, newest first. Options: `query`, `labels`, `limit` (20, at most 500), `page_token`,
     /// `include_spam_trash`.
-    #[pyo3(signature = (**options))]
+    #[pyo3(signature = (**options: "Unpack[ListMessages]") -> "Page[MessageCard]")]
     fn list_messages(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
         let list: ListMessages = crate::convert::options(py, "list_messages", options)?;
         let gmail = self.0.clone();
@@ -201,6 +203,7 @@ impl Gmail {
     }
 
     /// One message with its decoded body. What it says is untrusted: it comes from outside.
+    #[pyo3(signature = (id) -> "MailMessage")]
     fn get_message(&self, py: Python<'_>, id: String) -> PyResult<Py<PyAny>> {
         let gmail = self.0.clone();
         block(py, async move { gmail.get_message(id).await.map(Data) })
@@ -221,7 +224,7 @@ pub(crate) struct Calendar(nbhd_google::calendar::Calendar);
 impl Calendar {
     /// Events in order of their beginning, series expanded. Options: `calendar` (`primary`), `window` (`"today"`, …)
     /// or `time_min` and `time_max`, `time_zone`, `query`, `limit`, `page_token`.
-    #[pyo3(signature = (**options))]
+    #[pyo3(signature = (**options: "Unpack[ListEvents]") -> "Page[CalendarEvent]")]
     fn list_events(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
         let list: ListEvents = crate::convert::options(py, "list_events", options)?;
         let calendar = self.0.clone();
@@ -241,7 +244,7 @@ impl Calendar {
     }
 
     /// When calendars are busy. A calendar that could not be read has `problems` and is never free.
-    #[pyo3(signature = (time_min, time_max, **options))]
+    #[pyo3(signature = (time_min: "str | datetime", time_max: "str | datetime", **options: "Unpack[FreeBusy]") -> "FreeBusyAnswer")]
     fn free_busy(
         &self,
         py: Python<'_>,

@@ -31,6 +31,7 @@ pub(crate) struct Router(nbhd_llm::Router);
 #[pymethods]
 impl Router {
     #[new]
+    #[pyo3(signature = (host, config: "str | PathLike[str] | RouterConfig"))]
     fn new(py: Python<'_>, host: PyRef<'_, Host>, config: &Bound<'_, PyAny>) -> PyResult<Self> {
         let router = if config.is_instance_of::<PyDict>() {
             let value = to_value(config).map_err(|reason| {
@@ -51,7 +52,7 @@ impl Router {
 
     /// Asks for one answer. `messages` is a text or a list of messages; options are the fields of a chat, such as
     /// `purpose="general"`, `scopes=["tenant:42"]`, `tools`, `output_cap`, `schema`.
-    #[pyo3(signature = (messages, **options))]
+    #[pyo3(signature = (messages: "str | list[ChatMessage]", **options: "Unpack[Chat]") -> "Answer")]
     fn chat(
         &self,
         py: Python<'_>,
@@ -76,7 +77,7 @@ impl Router {
 
     /// The same as a stream of events: `started`, `text`, `reasoning`, `tool_call`, `usage`, `finished`. A failure is
     /// raised, never yielded. The call is made when the first event is asked for.
-    #[pyo3(signature = (messages, **options))]
+    #[pyo3(signature = (messages: "str | list[ChatMessage]", **options: "Unpack[Chat]"))]
     fn stream(
         &self,
         py: Python<'_>,
@@ -87,7 +88,7 @@ impl Router {
     }
 
     /// The same for `async for`.
-    #[pyo3(signature = (messages, **options))]
+    #[pyo3(signature = (messages: "str | list[ChatMessage]", **options: "Unpack[Chat]"))]
     fn astream(
         &self,
         py: Python<'_>,
@@ -99,7 +100,7 @@ impl Router {
 
     /// Which models would be tried in which order, why the others would not, and the most that it can cost. Calls
     /// nobody and holds nothing.
-    #[pyo3(signature = (messages, **options))]
+    #[pyo3(signature = (messages: "str | list[ChatMessage]", **options: "Unpack[Chat]") -> "Explanation")]
     fn explain(
         &self,
         py: Python<'_>,
@@ -123,6 +124,7 @@ impl Router {
     }
 
     /// The state of every model: cooling or not, blocked or not. Calls nobody.
+    #[pyo3(signature = () -> "RouterStatus")]
     fn status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let router = self.0.clone();
         block(py, async move { router.status().await.map(Data) })
@@ -135,6 +137,7 @@ impl Router {
     }
 
     /// What the windows of these scopes have settled, provisional and held, in nano-USD.
+    #[pyo3(signature = (scopes) -> "list[Spend]")]
     fn spend(&self, py: Python<'_>, scopes: Vec<String>) -> PyResult<Py<PyAny>> {
         let router = self.0.clone();
         block(py, async move { router.spend(scopes).await.map(Data) })
@@ -147,6 +150,7 @@ impl Router {
     }
 
     /// What is left in the windows of these scopes, in nano-USD.
+    #[pyo3(signature = (scopes) -> "list[Remaining]")]
     fn remaining(&self, py: Python<'_>, scopes: Vec<String>) -> PyResult<Py<PyAny>> {
         let router = self.0.clone();
         block(py, async move { router.remaining(scopes).await.map(Data) })
@@ -216,6 +220,7 @@ impl Stream {
         this
     }
 
+    /// Returns: StreamEvent
     fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let event = block(py, next(Arc::clone(&self.0)))?;
         if event.is_none(py) {
@@ -229,12 +234,14 @@ impl Stream {
         this
     }
 
+    /// Returns: Coroutine[Any, Any, StreamEvent]
     fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let reading = Arc::clone(&self.0);
         future(py, async move { next(reading).await.map(OrStop) })
     }
 
     /// Ends it now.
+    #[pyo3(signature = () -> "None")]
     fn close(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         block(py, close(Arc::clone(&self.0)))
     }

@@ -72,6 +72,7 @@ pub(crate) struct Script(Arc<nbhd_core::testkit::Script>, nbhd_core::testkit::Se
 #[pymethods]
 impl Script {
     #[new]
+    #[pyo3(signature = (http: "list[Any]"))]
     fn new(py: Python<'_>, http: &Bound<'_, PyAny>) -> PyResult<Self> {
         let http: serde_json::Value = input(py, "http", http)?;
         let script = nbhd_core::testkit::Script::new(&http)
@@ -88,6 +89,7 @@ impl Script {
     }
 
     /// What did not match, in sentences; empty when everything was asked as written and to the end.
+    #[pyo3(signature = () -> "list[str]")]
     fn finish(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Data(self.0.finish().err().unwrap_or_default()).to_python(py)
     }
@@ -187,7 +189,7 @@ impl StandInGoogle {
     }
 
     /// Lets the next `times` calls of `label` fail, such as `gmail.messages.get`.
-    #[pyo3(signature = (label, *, status = None, retry_after = None, body = None, kind = None, times = 1))]
+    #[pyo3(signature = (label, *, status = None, retry_after = None, body: "Any" = None, kind = None, times = 1))]
     fn fail(
         &self,
         py: Python<'_>,
@@ -242,7 +244,7 @@ impl StandInModels {
     }
 
     /// Lets the next `times` calls of `label` fail: `llm.chat`, or `llm.chat/<model>`.
-    #[pyo3(signature = (label, *, status = None, retry_after = None, body = None, kind = None, times = 1))]
+    #[pyo3(signature = (label, *, status = None, retry_after = None, body: "Any" = None, kind = None, times = 1))]
     fn fail(
         &self,
         py: Python<'_>,
@@ -264,6 +266,7 @@ impl StandInModels {
     }
 
     /// What they would bill, by their own rule.
+    #[pyo3(signature = () -> "Bill")]
     fn bill(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Data(self.0.bill()).to_python(py)
     }
@@ -326,12 +329,13 @@ impl StandInTelegram {
     }
 
     /// What was delivered, in order.
+    #[pyo3(signature = () -> "list[SentMessage]")]
     fn messages(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Data(self.0.messages()).to_python(py)
     }
 
     /// Lets the next `times` calls of `label` fail, such as `telegram.sendMessage`.
-    #[pyo3(signature = (label, *, status = None, retry_after = None, body = None, kind = None, times = 1))]
+    #[pyo3(signature = (label, *, status = None, retry_after = None, body: "Any" = None, kind = None, times = 1))]
     fn fail(
         &self,
         py: Python<'_>,

@@ -44,6 +44,34 @@ pub(crate) fn node() -> Result<(), String> {
     )
 }
 
+/// Compiles a program that uses the declarations, once with right and once with wrong uses.
+pub(crate) fn node_types() -> Result<(), String> {
+    let folder = shell::root().join("bindings-node");
+    let failed = |error: std::io::Error| format!("bindings-node: {error}");
+    let stamp = folder.join("node_modules/.installed-for.json");
+    let wanted = std::fs::read_to_string(folder.join("package.json")).map_err(failed)?;
+    if !std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        // Without scripts: `prepare` would build the addon once more.
+        shell::run(
+            Command::new("npm")
+                .args([
+                    "install",
+                    "--ignore-scripts",
+                    "--no-audit",
+                    "--no-fund",
+                    "--no-package-lock",
+                ])
+                .current_dir(&folder),
+        )?;
+        std::fs::write(&stamp, wanted).map_err(failed)?;
+    }
+    shell::run(
+        Command::new("npx")
+            .args(["--no-install", "tsc", "-p", "tests/types"])
+            .current_dir(&folder),
+    )
+}
+
 /// Puts a freshly built library in place; a process that has the old one loaded keeps it.
 fn put(from: &Path, to: &Path) -> Result<(), String> {
     let fresh = to.with_extension("new");

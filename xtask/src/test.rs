@@ -37,6 +37,7 @@ pub(crate) fn run() -> Result<(), String> {
         shell::tee(&mut pytest)
     })?;
     setup::node()?;
+    report.step("node types", setup::node_types)?;
     report.tests("node", Counts::of_node, || {
         let mut node = Command::new("node");
         node.args(["--test", "tests/"])

@@ -3,7 +3,7 @@
 Importing does nothing: the first call starts what it needs.
 """
 
-from nbhd import errors
+from nbhd import errors, testkit
 from nbhd._data import Page
 from nbhd._native import (
     AccessToken,
@@ -42,6 +42,7 @@ __all__ = [
     "__version__",
     "build_brief",
     "render_brief",
+    "testkit",
     "validate_brief",
     *errors.__all__,
 ]

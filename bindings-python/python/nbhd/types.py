@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Union
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from typing_extensions import NotRequired
 
 
@@ -134,9 +136,9 @@ class BriefBusyInterval(TypedDict):
     kind: Literal["interval"]
     calendar: str
     """The calendar's id."""
-    start: str
+    start: str | datetime
     """Begin."""
-    end: str
+    end: str | datetime
     """End, exclusive."""
 
 
@@ -171,11 +173,11 @@ class BriefEvent(TypedDict):
 
 class BriefInput(TypedDict):
     """Everything that was fetched for one brief."""
-    now: str
+    now: str | datetime
     """The moment that "today" and "the next 24 hours" are counted from, with offset."""
     time_zone: str
     """The user's zone, an IANA name such as `Europe/Berlin`."""
-    since: NotRequired[str | None]
+    since: NotRequired[str | datetime | None]
     """What came after this moment is new; absent: 24 hours before `now`."""
     own_addresses: NotRequired[list[str]]
     """The user's own addresses: their own messages ask nothing of them."""
@@ -184,7 +186,7 @@ class BriefInput(TypedDict):
     events: NotRequired[list[BriefEvent]]
     """The events."""
     busy: NotRequired[list[BriefBusy]]
-    """BriefBusy times of further calendars."""
+    """Busy times of further calendars."""
     gaps: NotRequired[list[str]]
     """What could not be fetched or is only a part, one sentence each; it is said in the brief."""
 
@@ -605,9 +607,9 @@ class EventSpanAllDay(TypedDict):
 class EventSpanTimed(TypedDict):
     """Moments."""
     kind: Literal["timed"]
-    start: str
+    start: str | datetime
     """Begin."""
-    end: str
+    end: str | datetime
     """End, exclusive."""
 
 
@@ -655,9 +657,9 @@ class Forwarded(TypedDict):
 
 class FreeBusy(TypedDict):
     """Which calendars to ask for which time."""
-    time_min: str
+    time_min: str | datetime
     """The beginning."""
-    time_max: str
+    time_max: str | datetime
     """The end, after the beginning."""
     calendars: NotRequired[list[str]]
     """The ids of the calendars, 1 to 50. `primary`."""
@@ -813,9 +815,9 @@ class ListEvents(TypedDict):
     """A window such as `today`, `tomorrow`, `next_24h` or `this_week`; every window but `next_24h` needs a time zone."""
     time_zone: NotRequired[str | None]
     """The IANA name of the time zone in which the window lies and times are given, such as `Europe/Berlin`."""
-    time_min: NotRequired[str | None]
+    time_min: NotRequired[str | datetime | None]
     """Events that end after this. Without it and without a window: now."""
-    time_max: NotRequired[str | None]
+    time_max: NotRequired[str | datetime | None]
     """Events that begin before this."""
     query: NotRequired[str | None]
     """Words to search for."""
@@ -1505,7 +1507,7 @@ BriefMessage = TypedDict(
         "unread": "NotRequired[bool]",
         "important": "NotRequired[bool]",
         "bulk": "NotRequired[bool]",
-        "received": "NotRequired[str | None]",
+        "received": "NotRequired[str | datetime | None]",
         "invitation": "NotRequired[InvitationInput | None]",
     },
 )

@@ -26,7 +26,7 @@ pub struct BriefInput {
     /// The events.
     #[serde(default)]
     pub events: Vec<BriefEvent>,
-    /// BriefBusy times of further calendars.
+    /// Busy times of further calendars.
     #[serde(default)]
     pub busy: Vec<BriefBusy>,
     /// What could not be fetched or is only a part, one sentence each; it is said in the brief.

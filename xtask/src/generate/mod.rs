@@ -2,9 +2,14 @@
 
 mod doc;
 mod model;
+mod node_index;
+mod node_source;
 mod python_errors;
+mod python_source;
+mod python_stub;
 mod python_types;
 mod shape;
+mod source;
 mod surface;
 mod typescript_types;
 
@@ -30,8 +35,19 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let model = surface::model()?;
     let files = [
         Generated::new("conformance/codes.json", codes()?),
-        Generated::new("bindings-python/python/nbhd/errors.py", python_errors::text()),
+        Generated::new(
+            "bindings-python/python/nbhd/errors.py",
+            python_errors::text(&model),
+        ),
         Generated::new("bindings-python/python/nbhd/types.py", python_types::text(&model)),
+        Generated::new(
+            "bindings-python/python/nbhd/_native.pyi",
+            python_stub::text(&python_source::module()?, &model)?,
+        ),
+        Generated::new(
+            "bindings-node/index.d.ts",
+            node_index::text(&node_source::addon()?, &model),
+        ),
         Generated::new("bindings-node/types.d.ts", typescript_types::text(&model)),
     ];
     for file in &files {

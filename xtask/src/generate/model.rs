@@ -10,7 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-use super::shape::Reader;
+use super::shape::{Reader, Reading};
 
 /// All named types, by name.
 #[derive(Default)]
@@ -51,6 +51,8 @@ pub(super) enum Kind {
     Integer,
     Number,
     Text,
+    /// A time as text; where the language has a type for times, that is taken as well.
+    Moment,
     Literal(String),
     Named(String),
     List(Box<Kind>),
@@ -120,13 +122,25 @@ impl Surface {
         let written = self.reached_by_configuration(&inputs);
         let mut model = Model::default();
         for (name, schema) in &outputs {
-            Reader::new(&outputs, &BTreeSet::new(), false, &mut model.types).define(name, schema);
+            let reading = Reading {
+                schemas: &outputs,
+                renamed: &BTreeSet::new(),
+                moment: Kind::Text,
+                as_written: false,
+            };
+            Reader::new(reading, &mut model.types).define(name, schema);
         }
         for (name, schema) in &inputs {
             if outputs.contains_key(name) && !renamed.contains(name) {
                 continue;
             }
-            Reader::new(&inputs, &renamed, written.contains(name), &mut model.types).define(name, schema);
+            let reading = Reading {
+                schemas: &inputs,
+                renamed: &renamed,
+                moment: Kind::Moment,
+                as_written: written.contains(name),
+            };
+            Reader::new(reading, &mut model.types).define(name, schema);
         }
         Ok(model)
     }

@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Union
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from typing_extensions import NotRequired
 ";
 
@@ -187,6 +189,7 @@ pub(super) fn python(kind: &Kind) -> String {
         Kind::Integer => "int".to_owned(),
         Kind::Number => "float".to_owned(),
         Kind::Text => "str".to_owned(),
+        Kind::Moment => "str | datetime".to_owned(),
         Kind::Literal(value) => format!("Literal[\"{value}\"]"),
         Kind::Named(name) => name.clone(),
         Kind::List(item) => format!("list[{}]", python(item)),

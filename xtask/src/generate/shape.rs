@@ -6,28 +6,25 @@ use serde_json::{Map, Value};
 
 use super::model::{Definition, Field, Kind, Shape, last};
 
-/// Reads the schemas of one direction.
-pub(super) struct Reader<'a> {
-    schemas: &'a Map<String, Value>,
+/// The schemas of one direction, and how they are read.
+pub(super) struct Reading<'a> {
+    pub(super) schemas: &'a Map<String, Value>,
     /// The types that are called `…Input` here.
-    renamed: &'a BTreeSet<String>,
-    as_written: bool,
+    pub(super) renamed: &'a BTreeSet<String>,
+    /// What a time is.
+    pub(super) moment: Kind,
+    pub(super) as_written: bool,
+}
+
+/// Reads types into the model.
+pub(super) struct Reader<'a> {
+    reading: Reading<'a>,
     types: &'a mut BTreeMap<String, Definition>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(
-        schemas: &'a Map<String, Value>,
-        renamed: &'a BTreeSet<String>,
-        as_written: bool,
-        types: &'a mut BTreeMap<String, Definition>,
-    ) -> Self {
-        Self {
-            schemas,
-            renamed,
-            as_written,
-            types,
-        }
+    pub(super) fn new(reading: Reading<'a>, types: &'a mut BTreeMap<String, Definition>) -> Self {
+        Self { reading, types }
     }
 
     /// Adds the type of this name.
@@ -61,7 +58,7 @@ impl<'a> Reader<'a> {
             Definition {
                 doc,
                 shape,
-                as_written: self.as_written,
+                as_written: self.reading.as_written,
             },
         );
     }
@@ -74,7 +71,7 @@ impl<'a> Reader<'a> {
                 all.push((name.clone(), property.clone(), is_required(schema, name)));
             }
             if let Some(path) = schema.get("$ref").and_then(Value::as_str)
-                && let Some(held) = self.schemas.get(last(path))
+                && let Some(held) = self.reading.schemas.get(last(path))
             {
                 all.extend(self.properties(held));
             }
@@ -83,7 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     fn name(&self, name: &str) -> String {
-        if self.renamed.contains(name) {
+        if self.reading.renamed.contains(name) {
             format!("{name}Input")
         } else {
             name.to_owned()
@@ -139,7 +136,10 @@ impl<'a> Reader<'a> {
             "boolean" => Kind::Boolean,
             "integer" => Kind::Integer,
             "number" => Kind::Number,
-            "string" => Kind::Text,
+            "string" => match schema.get("format").and_then(Value::as_str) {
+                Some("date-time") => self.reading.moment.clone(),
+                _ => Kind::Text,
+            },
             "array" => match schema.get("prefixItems").and_then(Value::as_array) {
                 Some(items) => Kind::Tuple(items.iter().map(|item| self.kind(item, hint)).collect()),
                 None => Kind::List(Box::new(

@@ -55,13 +55,13 @@ pub(super) fn comment(doc: &str, indent: &str) -> String {
     format!("{indent}/** {} */\n", doc::line(&doc))
 }
 
-fn typescript(kind: &Kind) -> String {
+pub(super) fn typescript(kind: &Kind) -> String {
     match kind {
         Kind::Any => "any".to_owned(),
         Kind::Null => "null".to_owned(),
         Kind::Boolean => "boolean".to_owned(),
         Kind::Integer | Kind::Number => "number".to_owned(),
-        Kind::Text => "string".to_owned(),
+        Kind::Text | Kind::Moment => "string".to_owned(),
         Kind::Literal(value) => format!("\"{value}\""),
         Kind::Named(name) => name.clone(),
         Kind::List(item) => format!("Array<{}>", typescript(item)),
