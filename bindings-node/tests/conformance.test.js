@@ -2,9 +2,9 @@
 "use strict";
 
 const assert = require("node:assert/strict");
-const { readdirSync, readFileSync, writeFileSync, mkdtempSync } = require("node:fs");
+const { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
 const { tmpdir } = require("node:os");
-const { join } = require("node:path");
+const { dirname, join } = require("node:path");
 const { after, test } = require("node:test");
 const { Google, Host, NbhdError, Router, Secret, Telegram, testkit, validateBrief } = require("..");
 
@@ -219,4 +219,7 @@ test("an altered expectation fails", async () => {
   assert.equal(judge(await play(unasked), one.expect).length, 1);
 });
 
-after(() => console.log(`conformance node ${held}`));
+after(() => {
+  rmSync(dirname(keyFile), { recursive: true });
+  console.log(`conformance node ${held}`);
+});

@@ -1,6 +1,7 @@
 """The Python runner of ``conformance/cases``: every case through the public API, sync and async, counted when it ran and asserted."""
 
 import asyncio
+import atexit
 import copy
 import json
 import os
@@ -20,6 +21,7 @@ def key_file():
     handle, path = tempfile.mkstemp(prefix="nbhd-conformance-")
     os.write(handle, b"sk-conformance-0123456789")
     os.close(handle)
+    atexit.register(os.unlink, path)
     return path
 
 
