@@ -40,7 +40,7 @@ pub(crate) fn files() -> Vec<(String, Value)> {
                 .into_string()
                 .expect("a name")
         })
-        .filter(|name| name.ends_with(".json"))
+        .filter(|name| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "json"))
         .collect();
     names.sort();
     let read = |name: String| (name.clone(), read(&format!("cases/{name}")));
