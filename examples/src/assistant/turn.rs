@@ -3,6 +3,7 @@
 use nbhd_channels::{Delivery, Message};
 use nbhd_core::inbox::{Event, Work};
 use nbhd_core::{Error, Outcome, Result};
+use nbhd_llm::chat::ModelAttempt;
 use serde::Serialize;
 
 use super::{Assistant, Written};
@@ -103,6 +104,14 @@ impl Assistant {
         };
         turn.sent = Some(sent);
         again.map_or(Ok(()), Err)
+    }
+}
+
+impl Turn {
+    /// Every model that was asked.
+    pub fn attempts(&self) -> &[ModelAttempt] {
+        let answer = self.written.as_ref().and_then(|written| written.author.answer());
+        answer.map_or(&[], |answer| &answer.attempts)
     }
 }
 

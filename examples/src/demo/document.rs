@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use nbhd_channels::ingress::Reply;
 use nbhd_core::Receipt;
 use nbhd_llm::budget::Remaining;
+use nbhd_llm::chat::ModelAttempt;
 use nbhd_llm::price::NanoUsd;
 use nbhd_llm::testkit::Bill;
 use serde::Serialize;
@@ -101,12 +102,7 @@ impl Document {
     /// The text for people.
     pub fn to_text(&self, paint: Paint) -> String {
         let mut text = report::data(&self.data, paint);
-        let services: Vec<String> = self
-            .services
-            .iter()
-            .map(|(name, what)| format!("{name} {what}"))
-            .collect();
-        let _ = writeln!(text, "Services  {}", services.join(", "));
+        let _ = writeln!(text, "Services  {}", services(&self.services));
         if self.store.kept {
             let _ = writeln!(text, "Store     {}", self.store.path);
         }
@@ -129,6 +125,11 @@ impl Document {
 
         let _ = writeln!(text, "\n{}", paint.bold("Receipts"));
         text.push_str(&report::receipts(&self.receipts, paint));
+        let attempts: Vec<&ModelAttempt> = self.turns.iter().flat_map(Turn::attempts).collect();
+        if !attempts.is_empty() {
+            let _ = writeln!(text, "\n{}", paint.bold("Models (USD)"));
+            text.push_str(&report::attempts(&attempts, paint));
+        }
         let _ = writeln!(text, "\n{}", paint.bold("Spend (USD)"));
         text.push_str(&report::spend(&self.spend, paint));
         if let Some(line) = self.compared(paint) {
@@ -173,6 +174,22 @@ impl WebhookCall {
     }
 }
 
+/// Those of the same kind together: `stand-ins for Google (port 1), OpenAI and Mistral (port 2)`.
+fn services(services: &[(String, String)]) -> String {
+    let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, what) in services {
+        match kinds.iter_mut().find(|(known, _)| known == what) {
+            Some((_, names)) => names.push(name),
+            None => kinds.push((what, vec![name])),
+        }
+    }
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .map(|(what, names)| format!("{} ({what})", names.join(" and ")))
+        .collect();
+    kinds.join(", ")
+}
+
 /// Who wrote the answer, and what became of it.
 fn how(turn: &Turn, paint: Paint) -> String {
     let mut text = String::new();
@@ -185,25 +202,9 @@ fn how(turn: &Turn, paint: Paint) -> String {
         );
         match &written.author {
             Author::Model { answer } => {
-                let refused: Vec<String> = answer
-                    .attempts
-                    .iter()
-                    .filter(|attempt| attempt.outcome != "ok")
-                    .map(|attempt| {
-                        let said = attempt
-                            .status
-                            .map_or_else(|| attempt.outcome.clone(), |status| status.to_string());
-                        format!("{} said {said}", attempt.model)
-                    })
-                    .collect();
-                let refused = if refused.is_empty() {
-                    String::new()
-                } else {
-                    format!("; {}", refused.join(", "))
-                };
                 let _ = writeln!(
                     text,
-                    "Model     {} answered, every reference checked{refused}",
+                    "Model     {} answered, every reference was checked",
                     answer.model
                 );
             }

@@ -65,7 +65,6 @@ pub struct Services {
     world: World,
     live: Vec<Live>,
     model: Option<String>,
-    port: u16,
 }
 
 impl Services {
@@ -112,7 +111,6 @@ impl Services {
             stand_ins,
             live: options.live.clone(),
             model,
-            port: options.port,
         })
     }
 
@@ -193,34 +191,34 @@ impl Services {
         (!self.is_live(Live::Gmail)).then_some(self.world.google.address.as_str())
     }
 
-    /// What each service is, in words.
-    pub fn described(&self) -> Vec<(&'static str, String)> {
-        let port = |url: &str| {
-            let port = url.split(':').nth(2).unwrap_or_default();
-            format!("stand-in on port {}", port.split('/').next().unwrap_or_default())
-        };
-        let one = |live: Live, url: &str| {
-            if self.is_live(live) {
-                "live".to_owned()
-            } else {
-                port(url)
-            }
-        };
-        let mut services = vec![("Google", one(Live::Gmail, &self.world.google.url))];
-        match &self.model {
-            Some(model) if model.starts_with("ollama/") => services.push(("Ollama", model.clone())),
-            _ => {
-                services.push(("OpenAI", one(Live::Openai, &self.world.models.openai)));
-                services.push(("Mistral", one(Live::Mistral, &self.world.models.mistral)));
-            }
+    /// What each service is: its name, and `live` or the port of its stand-in.
+    pub fn described(&self) -> Vec<(String, String)> {
+        let world = &self.world;
+        let local = self
+            .model
+            .as_deref()
+            .is_some_and(|model| model.starts_with("ollama/"));
+        let mut services = vec![("Google", Live::Gmail, &world.google.url)];
+        if !local {
+            services.push(("OpenAI", Live::Openai, &world.models.openai));
+            services.push(("Mistral", Live::Mistral, &world.models.mistral));
         }
-        services.push(("Telegram", one(Live::Telegram, &self.world.telegram.url)));
-        services
-    }
-
-    /// Whether ports were chosen by the user.
-    pub fn has_own_ports(&self) -> bool {
-        self.port != 0
+        services.push(("Telegram", Live::Telegram, &world.telegram.url));
+        let mut described: Vec<(String, String)> = services
+            .into_iter()
+            .map(|(name, live, url)| {
+                let what = if self.is_live(live) {
+                    "live".to_owned()
+                } else {
+                    format!("stand-in, port {}", port(url))
+                };
+                (name.to_owned(), what)
+            })
+            .collect();
+        if local {
+            described.push(("Ollama".to_owned(), "on this machine".to_owned()));
+        }
+        described
     }
 
     fn provider(&self, live: Live, name: &str, key: &str) -> ProviderConfig {
@@ -230,6 +228,11 @@ impl Services {
             self.world.provider(name)
         }
     }
+}
+
+fn port(url: &str) -> &str {
+    let host = url.split('/').nth(2).unwrap_or_default();
+    host.rsplit(':').next().unwrap_or_default()
 }
 
 fn known_model(name: &str) -> Result<String> {

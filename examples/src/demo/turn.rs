@@ -64,11 +64,7 @@ pub async fn run(options: &Options, progress: Progress) -> Result<Document> {
     host.store().close().await?;
     Ok(Document {
         data: report,
-        services: services
-            .described()
-            .into_iter()
-            .map(|(name, what)| (name.to_owned(), what))
-            .collect(),
+        services: services.described(),
         store: StoreReport {
             path: place.file().display().to_string(),
             kept: !place.is_fresh(),

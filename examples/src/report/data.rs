@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::Paint;
 
-/// How many skipped things are shown one by one; all of them stand in the JSON.
-const SHOWN: usize = 12;
+/// How many reasons for skipping are shown, and how many names beside each; all of them stand in the JSON.
+const REASONS: usize = 8;
+const NAMES: usize = 4;
 
 /// The reports of both.
 #[derive(Debug, Clone, Serialize)]
@@ -34,20 +35,15 @@ pub fn data(report: &DataReport, paint: Paint) -> String {
             mailbox.parsed
         );
         text.push_str(&line("Mailbox", path, &counts));
-        let skipped: Vec<String> = mailbox
-            .skipped
-            .iter()
-            .map(|skipped| {
-                let number = skipped.number.map(|number| format!(", message {number}"));
-                format!(
-                    "{}{}: {}",
-                    skipped.path,
-                    number.unwrap_or_default(),
-                    skipped.reason
-                )
-            })
-            .collect();
-        text.push_str(&left_out(&skipped, paint));
+        let skipped = mailbox.skipped.iter().map(|skipped| {
+            let name = within(&mailbox.path, &skipped.path);
+            let name = match skipped.number {
+                Some(number) => format!("message {number} of {name}"),
+                None => name.to_owned(),
+            };
+            (name, skipped.reason.as_str())
+        });
+        text.push_str(&left_out(skipped, paint));
     }
     if let Some(calendar) = &report.calendar {
         let path = place(report.sample_calendar, &calendar.path);
@@ -58,12 +54,11 @@ pub fn data(report: &DataReport, paint: Paint) -> String {
             calendar.skipped.len()
         );
         text.push_str(&line("Calendar", path, &counts));
-        let skipped: Vec<String> = calendar
+        let skipped = calendar
             .skipped
             .iter()
-            .map(|skipped| format!("event {}: {}", skipped.number, skipped.reason))
-            .collect();
-        text.push_str(&left_out(&skipped, paint));
+            .map(|skipped| (format!("event {}", skipped.number), skipped.reason.as_str()));
+        text.push_str(&left_out(skipped, paint));
     }
     text
 }
@@ -105,15 +100,37 @@ fn many(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-fn left_out(skipped: &[String], paint: Paint) -> String {
+/// The path as it is seen from the mailbox.
+fn within<'p>(mailbox: &str, path: &'p str) -> &'p str {
+    let rest = path.strip_prefix(mailbox).unwrap_or(path).trim_start_matches('/');
+    if rest.is_empty() { path } else { rest }
+}
+
+/// One line a reason, the most frequent first.
+fn left_out<'r>(skipped: impl Iterator<Item = (String, &'r str)>, paint: Paint) -> String {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, reason) in skipped {
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
+    }
+    reasons.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
     let mut text = String::new();
-    for reason in skipped.iter().take(SHOWN) {
-        text.push_str(&paint.dim(&format!("  skipped {reason}")));
+    for (reason, names) in reasons.iter().take(REASONS) {
+        let mut line = names.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
+        if names.len() > NAMES {
+            line.push_str(&format!(" and {} more", names.len() - NAMES));
+        }
+        text.push_str(&paint.dim(&format!("  skipped {line}: {reason}")));
         text.push('\n');
     }
-    if skipped.len() > SHOWN {
-        let rest = skipped.len() - SHOWN;
-        text.push_str(&paint.dim(&format!("  … and {rest} more: --json names all of them")));
+    if reasons.len() > REASONS {
+        let line = format!(
+            "  … and {} more reasons: --json has all of them",
+            reasons.len() - REASONS
+        );
+        text.push_str(&paint.dim(&line));
         text.push('\n');
     }
     text

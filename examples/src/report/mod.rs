@@ -11,5 +11,5 @@ pub use conversation::conversation;
 pub use data::{DataReport, data};
 pub use paint::Paint;
 pub use receipts::receipts;
-pub use spend::spend;
+pub use spend::{attempts, spend};
 pub use table::{Align, Table};

@@ -73,7 +73,7 @@ fn waited<'w>(waits: impl Iterator<Item = &'w Wait>) -> String {
     if sum > 0.0 { seconds(sum) } else { "-".to_owned() }
 }
 
-fn seconds(seconds: f64) -> String {
+pub(super) fn seconds(seconds: f64) -> String {
     if seconds < 1.0 {
         format!("{:.0} ms", seconds * 1000.0)
     } else {

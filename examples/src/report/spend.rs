@@ -1,8 +1,10 @@
 //! Money as a table: every window of every scope, exact to the nano-dollar.
 
 use nbhd_llm::budget::Remaining;
+use nbhd_llm::chat::ModelAttempt;
 use nbhd_llm::price::NanoUsd;
 
+use super::receipts::seconds;
 use super::{Align, Paint, Table};
 
 /// The table, amounts in USD.
@@ -25,6 +27,29 @@ pub fn spend(windows: &[Remaining], paint: Paint) -> String {
             exact(window.provisional),
             exact(window.held),
             exact(window.remaining),
+        ]);
+    }
+    table.render(paint)
+}
+
+/// What was held for each attempt at a model before it was asked, and what it was settled at.
+pub fn attempts(attempts: &[&ModelAttempt], paint: Paint) -> String {
+    let mut table = Table::new([
+        ("model", Align::Left),
+        ("held", Align::Right),
+        ("settled", Align::Right),
+        ("time", Align::Right),
+        ("outcome", Align::Left),
+    ]);
+    for attempt in attempts {
+        let status = attempt.status.filter(|_| attempt.outcome != "ok");
+        let status = status.map_or_else(String::new, |status| format!(" ({status})"));
+        table.row([
+            format!("{}/{}", attempt.provider, attempt.model),
+            exact(NanoUsd(attempt.held)),
+            exact(NanoUsd(attempt.settled)),
+            seconds(attempt.seconds),
+            format!("{}{status}", attempt.outcome),
         ]);
     }
     table.render(paint)
