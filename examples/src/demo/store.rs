@@ -15,7 +15,7 @@ impl Place {
     /// The named file, or one in a named folder; else a fresh folder of the system's own for such things.
     pub fn new(named: Option<&Path>) -> Result<Self> {
         let refuse = |path: &Path, error: &std::io::Error| {
-            let message = format!("cannot keep the store at {}: {}", path.display(), error.kind());
+            let message = format!("cannot use the store {}: {}", path.display(), error.kind());
             Error::new(Code::InvalidInput, message)
         };
         if let Some(path) = named {

@@ -17,6 +17,10 @@ use crate::report::DataReport;
 
 /// Reads the data, starts the services, asks, answers, and tells everything.
 pub async fn run(options: &Options, progress: Progress) -> Result<Document> {
+    nbhd_core::window::zone(&options.time_zone)?;
+    if options.question.trim().is_empty() {
+        return Err(Error::new(Code::InvalidInput, "--question is empty"));
+    }
     progress("reading the data");
     let live_google = options.live.contains(&Live::Gmail);
     let data = Data::load(options.mailbox.as_deref(), options.calendar.as_deref())?;
@@ -33,6 +37,14 @@ pub async fn run(options: &Options, progress: Progress) -> Result<Document> {
         .with_receipts(receipts.clone())
         .with_vault(services.vault())
         .build();
+    // Nothing is done before it is known that the state can be kept.
+    host.inbox().pending().await.map_err(|error| {
+        let file = place.file().display();
+        Error::new(
+            error.code(),
+            format!("cannot use the store {file}: {}", error.message()),
+        )
+    })?;
 
     progress("connecting the account");
     let account = services.account(&host).await?;
