@@ -1,4 +1,4 @@
-//! A turn that is killed and begun again: the whole row of points is attacked by `cargo prove`, here are three of them.
+//! A turn that is killed and begun again: `cargo prove` attacks every point, this some of them.
 #![cfg(unix)]
 
 mod support;
@@ -76,32 +76,32 @@ fn killed_and_begun_again_it_says_one_thing_once() {
         .iter()
         .filter_map(Value::as_str)
         .collect();
-    // The last request is the answer itself.
-    let last = |point: &str| {
-        passed
-            .iter()
-            .rposition(|passed| *passed == point)
-            .expect("a point")
-            + 1
-    };
-    let cases = [
-        (last("request.write.before") - 8, "sent", 1),
-        (last("request.write.before"), "unknown", 0),
-        (last("reply.read.after"), "unknown", 1),
-        (passed.len(), "", 1),
-    ];
-    for (n, (at, outcome, arrived)) in cases.into_iter().enumerate() {
-        let store = format!("killed-{n}.db");
+    // The last request is the answer itself. A stream's end may or may not be read, so a point is not at the same place in
+    // every run: what is looked at is what must hold wherever the run ended.
+    let send = passed
+        .iter()
+        .rposition(|point| *point == "request.write.before")
+        .expect("a request")
+        + 1;
+    let mut told = Vec::new();
+    for at in [send - 30, send - 3, send, send + 1, send + 2, send + 3, send + 5] {
+        let store = format!("killed-{at}.db");
         let before = stage.messages();
         let killed = stage.turn(&store, &["--kill-at", &at.to_string()]);
         assert_eq!(killed.status.signal(), Some(9), "at {at}");
         let again = line(&stage.turn(&store, &["--clock-offset", "3600"]));
         assert_eq!(again["pending"], 0, "at {at}: {again}");
-        let told = again["deliveries"][0]["outcome"].as_str().unwrap_or_default();
-        assert_eq!(
-            (told, stage.messages() - before),
-            (outcome, arrived),
-            "at {at}: {again}"
+        let arrived = stage.messages() - before;
+        match again["deliveries"][0]["outcome"].as_str() {
+            Some("unknown") => assert!(arrived <= 1, "at {at}: {again}"),
+            Some("sent") | None => assert_eq!(arrived, 1, "at {at}: {again}"),
+            other => panic!("at {at}: {other:?}"),
+        }
+        told.push(
+            again["deliveries"][0]["outcome"]
+                .as_str()
+                .unwrap_or("done")
+                .to_owned(),
         );
         let third = line(&stage.turn(&store, &["--clock-offset", "7200"]));
         assert_eq!(
@@ -109,6 +109,10 @@ fn killed_and_begun_again_it_says_one_thing_once() {
             (&json!(0), arrived)
         );
     }
+    assert!(
+        told.iter().any(|told| told == "sent") && told.iter().any(|told| told == "unknown"),
+        "{told:?}"
+    );
 }
 
 #[test]

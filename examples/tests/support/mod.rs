@@ -8,17 +8,17 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use serde_json::Value;
 
 /// A folder of the test's own.
-pub struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("nbhd-examples-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("a folder");
         Self(path)
     }
 
-    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, content).expect("a file");
         path
@@ -31,7 +31,7 @@ impl Drop for Folder {
     }
 }
 
-pub fn demo<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+pub(crate) fn demo<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
     for name in [
         "GOOGLE_CLIENT_ID",
@@ -44,7 +44,7 @@ pub fn demo<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -
     command.args(arguments).output().expect("the demo runs")
 }
 
-pub fn document(output: &Output) -> Value {
+pub(crate) fn document(output: &Output) -> Value {
     assert!(
         output.status.success(),
         "{}",
@@ -54,15 +54,15 @@ pub fn document(output: &Output) -> Value {
 }
 
 /// The stand-ins in a process of their own.
-pub struct StandIns {
+pub(crate) struct StandIns {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    pub world: String,
+    pub(crate) world: String,
 }
 
 impl StandIns {
-    pub fn start(log: &Path) -> Self {
+    pub(crate) fn start(log: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_standins"))
             .args(["--fault", "primary-429", "--log"])
             .arg(log)
@@ -82,7 +82,7 @@ impl StandIns {
         }
     }
 
-    pub fn ask(&mut self, command: &Value) -> Value {
+    pub(crate) fn ask(&mut self, command: &Value) -> Value {
         writeln!(self.input, "{command}").expect("a command");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("an answer");
