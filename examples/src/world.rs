@@ -134,19 +134,23 @@ pub fn router_config<'p>(
     chain: &[&str],
     providers: impl IntoIterator<Item = (&'p str, ProviderConfig)>,
 ) -> Result<RouterConfig> {
-    let mut purpose = PurposeConfig::default();
-    purpose.chain = chain.iter().map(|&entry| entry.to_owned()).collect();
-    purpose.scopes = vec!["tenant".to_owned(), "global".to_owned()];
-    let mut config = RouterConfig::default();
-    config.budget = toml::from_str::<Budgets>(BUDGET)
+    let budget = toml::from_str::<Budgets>(BUDGET)
         .map_err(|error| Error::new(Code::InvalidConfig, error.message()))?
         .budget;
-    config.purpose = BTreeMap::from([("general".to_owned(), purpose)]);
-    config.provider = providers
+    let purpose = PurposeConfig {
+        chain: chain.iter().map(|&entry| entry.to_owned()).collect(),
+        scopes: vec!["tenant".to_owned(), "global".to_owned()],
+        ..PurposeConfig::default()
+    };
+    let providers = providers
         .into_iter()
-        .map(|(name, provider)| (name.to_owned(), provider))
-        .collect();
-    Ok(config)
+        .map(|(name, provider)| (name.to_owned(), provider));
+    Ok(RouterConfig {
+        budget,
+        purpose: BTreeMap::from([("general".to_owned(), purpose)]),
+        provider: providers.collect(),
+        ..RouterConfig::default()
+    })
 }
 
 #[derive(Deserialize)]

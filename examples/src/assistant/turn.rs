@@ -44,7 +44,7 @@ impl Assistant {
         let mut turns = Vec::new();
         while let Some(work) = self.host.inbox().claim().await? {
             let turn = tokio::select! {
-                turn = self.turn(&work) => turn?,
+                turn = Box::pin(self.turn(&work)) => turn?,
                 // Somebody else has the event now, and finishes it.
                 () = work.keep() => continue,
             };

@@ -1,5 +1,7 @@
 //! What was found in the data, what was read of it, and what was left out for which reason.
 
+use std::fmt::Write as _;
+
 use nbhd_google::testkit::{CalendarReport, MailboxReport};
 use serde::Serialize;
 
@@ -120,7 +122,7 @@ fn left_out<'r>(skipped: impl Iterator<Item = (String, &'r str)>, paint: Paint) 
     for (reason, names) in reasons.iter().take(REASONS) {
         let mut line = names.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
         if names.len() > NAMES {
-            line.push_str(&format!(" and {} more", names.len() - NAMES));
+            let _ = write!(line, " and {} more", names.len() - NAMES);
         }
         text.push_str(&paint.dim(&format!("  skipped {line}: {reason}")));
         text.push('\n');

@@ -58,10 +58,11 @@ impl Table {
         let mut line = String::from("  ");
         for ((cell, width), (_, align)) in cells.iter().zip(widths).zip(&self.columns) {
             let room = " ".repeat(width - cell.chars().count().min(*width));
-            match align {
-                Align::Left => line.push_str(&format!("{cell}{room}  ")),
-                Align::Right => line.push_str(&format!("{room}{cell}  ")),
-            }
+            let (before, after) = match align {
+                Align::Left => (cell, &room),
+                Align::Right => (&room, cell),
+            };
+            line.extend([before.as_str(), after.as_str(), "  "]);
         }
         line.trim_end().to_owned()
     }
