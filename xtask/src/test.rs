@@ -45,6 +45,7 @@ pub(crate) fn run() -> Result<(), String> {
         shell::tee(&mut node)
     })?;
     report.tests("peers", peers::count, peers::run)?;
+    report.conformance()?;
     report.print();
     Ok(())
 }
@@ -52,6 +53,8 @@ pub(crate) fn run() -> Result<(), String> {
 #[derive(Default)]
 struct Report {
     rows: Vec<(String, String, f64)>,
+    /// The lines `conformance <language> <count>` of the three runners.
+    cases: Vec<(String, u64)>,
 }
 
 impl Report {
@@ -71,7 +74,9 @@ impl Report {
         work: impl FnOnce() -> Result<String, String>,
     ) -> Result<(), String> {
         let began = Instant::now();
-        let counts = count(&work().map_err(|reason| format!("{name}: {reason}"))?);
+        let text = work().map_err(|reason| format!("{name}: {reason}"))?;
+        self.cases.extend(text.lines().filter_map(conformance_line));
+        let counts = count(&text);
         if counts.passed == 0 || counts.failed > 0 {
             return Err(format!(
                 "{name}: {} passed, {} failed",
@@ -87,10 +92,37 @@ impl Report {
         Ok(())
     }
 
+    /// The same cases ran and asserted in all three languages.
+    fn conformance(&mut self) -> Result<(), String> {
+        let count = |language: &str| {
+            let told: Vec<u64> = self
+                .cases
+                .iter()
+                .filter(|(of, _)| of == language)
+                .map(|(_, n)| *n)
+                .collect();
+            told.last().copied().unwrap_or(0)
+        };
+        let counts = [count("rust"), count("python"), count("node")];
+        let line = format!("rust {}, python {}, node {}", counts[0], counts[1], counts[2]);
+        if counts[0] == 0 || counts.iter().any(|n| *n != counts[0]) {
+            return Err(format!("conformance: the counts differ: {line}"));
+        }
+        self.rows.push(("conformance".to_owned(), line, 0.0));
+        Ok(())
+    }
+
     fn print(&self) {
         println!("\n{:<18} {:<42} {:>8}", "step", "result", "seconds");
         for (name, result, seconds) in &self.rows {
             println!("{name:<18} {result:<42} {seconds:>8.1}");
         }
     }
+}
+
+/// `conformance python 147`, wherever a runner's reporter puts it on a line.
+fn conformance_line(line: &str) -> Option<(String, u64)> {
+    let rest = &line[line.find("conformance ")?..];
+    let mut words = rest.split_whitespace().skip(1);
+    Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
 }
