@@ -250,3 +250,68 @@ fn references(schema: &Value, found: &mut Vec<String>) {
 pub(super) fn last(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+
+    use super::{Kind, Shape, Surface};
+
+    mod one {
+        #[derive(schemars::JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is read")]
+        pub(super) struct Event {
+            first: String,
+        }
+    }
+
+    mod other {
+        #[derive(schemars::JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is read")]
+        pub(super) struct Event {
+            second: Option<String>,
+        }
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is read")]
+    struct Holder {
+        held: other::Event,
+    }
+
+    #[test]
+    fn two_types_of_one_name_are_an_error_that_shows_both() {
+        let mut surface = Surface::default();
+        surface.input::<one::Event>().output::<Holder>();
+        let error = surface.model().err().unwrap();
+        for part in ["`Event`", "{first}", "{second}"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_type_read_in_both_ways_has_two_names_where_it_differs() {
+        let mut surface = Surface::default();
+        surface
+            .input::<Holder>()
+            .output::<Holder>()
+            .output::<one::Event>();
+        let error = surface.model().err().unwrap();
+        assert!(error.contains("`Event`"), "{error}");
+
+        let mut surface = Surface::default();
+        surface.input::<Holder>().output::<Holder>();
+        let model = surface.model().unwrap();
+        let names: Vec<&str> = model.types.keys().map(String::as_str).collect();
+        assert_eq!(names, ["Event", "EventInput", "Holder", "HolderInput"]);
+        let Shape::Fields(fields) = &model.types["HolderInput"].shape else {
+            panic!("no fields");
+        };
+        assert!(fields[0].kind == Kind::Named("EventInput".to_owned()));
+        let required = |name: &str| match &model.types[name].shape {
+            Shape::Fields(fields) => fields[0].required,
+            _ => false,
+        };
+        assert!(required("Event") && !required("EventInput"));
+    }
+}

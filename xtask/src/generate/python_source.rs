@@ -226,7 +226,7 @@ fn function(
     let mut returns = written.as_ref().and_then(|written| written.returns.clone());
     if let Some((text, kind)) = doc.rsplit_once("Returns: ").filter(|_| returns.is_none()) {
         returns = Some(kind.trim().to_owned());
-        doc = text.trim().to_owned();
+        doc.truncate(text.trim_end().len());
     }
     let given = arguments(signature, classes);
     let mut parameters = match written {
