@@ -123,10 +123,16 @@ fn fault(env: &Env, options: &Object<'_>) -> Result<(Fault, usize)> {
     Ok((fault, times))
 }
 
+/// A stand-in lives as long as the process: its clients hold its address only, and a garbage collection must not take the
+/// server from under them.
+fn kept<T>(started: T) -> &'static T {
+    Box::leak(Box::new(started))
+}
+
 /// A stateful Google in this process.
 #[napi]
 pub struct StandInGoogle {
-    inner: GoogleStandIn,
+    inner: &'static GoogleStandIn,
 }
 
 #[napi]
@@ -152,7 +158,10 @@ impl StandInGoogle {
                 setup = setup.with_clock(clock.inner());
             }
         }
-        setup.start().map(|inner| Self { inner }).map_err(failed)
+        setup
+            .start()
+            .map(|started| Self { inner: kept(started) })
+            .map_err(failed)
     }
 
     /// Where it answers.
@@ -219,7 +228,7 @@ impl StandInGoogle {
 /// Model providers in this process, with a bill of their own.
 #[napi]
 pub struct StandInModels {
-    inner: ModelStandIn,
+    inner: &'static ModelStandIn,
 }
 
 #[napi]
@@ -227,7 +236,7 @@ impl StandInModels {
     #[napi(constructor)]
     pub fn new(env: &Env) -> Result<Self> {
         ModelStandIn::start()
-            .map(|inner| Self { inner })
+            .map(|started| Self { inner: kept(started) })
             .map_err(|error| raise(env, &error))
     }
 
@@ -261,7 +270,7 @@ impl StandInModels {
 /// A strict Telegram in this process.
 #[napi]
 pub struct StandInTelegram {
-    inner: nbhd_channels::testkit::Telegram,
+    inner: &'static nbhd_channels::testkit::Telegram,
 }
 
 #[napi]
@@ -269,7 +278,7 @@ impl StandInTelegram {
     #[napi(constructor)]
     pub fn new(env: &Env) -> Result<Self> {
         nbhd_channels::testkit::Telegram::start()
-            .map(|inner| Self { inner })
+            .map(|started| Self { inner: kept(started) })
             .map_err(|error| raise(env, &error))
     }
 
