@@ -90,6 +90,10 @@ impl Provider for OpenAi {
         self.row.reasons(model)
     }
 
+    fn sends_max_price(&self) -> bool {
+        self.row.max_price
+    }
+
     fn request(&self, chat: &Chat, model: &str, options: &RequestOptions) -> Result<Request> {
         self.is_allowed(model)?;
         let prepared = Prepared::new(self.row, chat);

@@ -13,6 +13,12 @@ pub trait Provider: Send + Sync + Debug {
     /// Its name, as it stands in chains and receipts.
     fn name(&self) -> &str;
 
+    /// Whether its requests carry the dearest price that is accepted. Where they do not, a request whose cap stays as it was
+    /// is not written twice.
+    fn sends_max_price(&self) -> bool {
+        true
+    }
+
     /// Whether `model` reasons before it answers: such models get a larger default output cap and more patience.
     fn reasons(&self, model: &str) -> bool;
 

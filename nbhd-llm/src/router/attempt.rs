@@ -79,10 +79,15 @@ pub(super) async fn prepare(
         None => (None, wanted),
     };
     // Written again: a smaller cap and a smaller dearest price have no more digits, and so no more bytes, than what was bounded.
-    options.output_cap = cap.tokens;
-    let request = candidate
-        .provider
-        .request(&plan.chat, &candidate.model, &options)?;
+    let same = cap.tokens == options.output_cap && !candidate.provider.sends_max_price();
+    let request = if same {
+        request
+    } else {
+        options.output_cap = cap.tokens;
+        candidate
+            .provider
+            .request(&plan.chat, &candidate.model, &options)?
+    };
     let first = if stream {
         plan.first_content(candidate)
     } else {
