@@ -120,6 +120,16 @@ impl World {
         Router::new(host, router_config(&[PRIMARY, FALLBACK], providers)?)
     }
 
+    /// The same, with this much a day for each tenant.
+    pub fn router_within(&self, host: &Host, day: &str) -> Result<Router> {
+        let providers = ["openai", "mistral"].map(|name| (name, self.provider(name)));
+        let mut config = router_config(&[PRIMARY, FALLBACK], providers)?;
+        if let Some(tenant) = config.budget.get_mut("tenant") {
+            tenant.day = Some(day.parse()?);
+        }
+        Router::new(host, config)
+    }
+
     /// The bot.
     pub fn telegram(&self, host: &Host) -> Result<Telegram> {
         let config = TelegramConfig::new(Secret::new(self.telegram.token.as_str()))

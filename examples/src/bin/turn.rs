@@ -51,6 +51,9 @@ struct Arguments {
     /// A defect, for proofs that must find it.
     #[arg(long)]
     sabotage: Option<Defect>,
+    /// What the tenant may spend in a day, such as `0.01 USD`, instead of the usual cap.
+    #[arg(long)]
+    day_cap: Option<String>,
     /// The tenant that pays.
     #[arg(long, default_value = "42")]
     tenant: String,
@@ -93,7 +96,10 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let account = world
         .google(&host)?
         .account(format!("tenant-{}", arguments.tenant));
-    let router = world.router(&host)?;
+    let router = match &arguments.day_cap {
+        Some(cap) => world.router_within(&host, cap)?,
+        None => world.router(&host)?,
+    };
     // What a killed run held is counted at its bound from its deadline on.
     router.ledger().recover().await?;
     if account.status().await?.state != ConnectionState::Active {
