@@ -92,12 +92,12 @@ fn is_separator(text: &[u8], after_blank: bool) -> bool {
 /// The end that `Content-Length` names, if a message really ends there.
 fn by_length(file: &[u8], from: usize) -> Option<usize> {
     let text = &file[from..];
-    let (blank, width) = match (memmem::find(text, b"\n\n"), memmem::find(text, b"\n\r\n")) {
-        (Some(unix), Some(dos)) if dos < unix => (dos, 3),
-        (Some(unix), _) => (unix, 2),
-        (None, Some(dos)) => (dos, 3),
-        (None, None) => return None,
-    };
+    // Found in one go: a search for each kind of line end would read the rest of the file for the kind that it has not.
+    let (blank, width) = memchr::memchr_iter(b'\n', text).find_map(|end| match text[end + 1..] {
+        [b'\n', ..] => Some((end, 2)),
+        [b'\r', b'\n', ..] => Some((end, 3)),
+        _ => None,
+    })?;
     let length = text[..blank].split(|byte| *byte == b'\n').find_map(|line| {
         let name = field_name(line)?;
         if !name.eq_ignore_ascii_case(b"content-length") {
