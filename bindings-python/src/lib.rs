@@ -5,7 +5,6 @@
 // Event file descriptors and the engine's lock-free slot are the two places that need more than safe Rust offers.
 #![deny(unsafe_op_in_unsafe_fn)]
 #![expect(
-    clippy::unused_self,
     clippy::too_many_arguments,
     clippy::redundant_closure_for_method_calls,
     reason = "the shapes that Python's protocols and keywords take, and closures over their lifetimes"

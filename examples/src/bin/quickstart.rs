@@ -30,7 +30,7 @@ async fn main() -> nbhd_core::Result<()> {
         let (id, data) = (&work.event().id, &work.event().data);
         let mut question = data["text"].as_str().unwrap_or_default().to_owned();
         let unread = ListMessages::new().with_query("is:unread").with_limit(20);
-        for mail in account.gmail().list_messages(unread).await?.iter() {
+        for mail in account.gmail().list_messages(unread).await? {
             let subject = mail.subject.as_deref().unwrap_or_default();
             question += &format!("\ngmail:{} | Subject: {subject}", mail.id);
         }
