@@ -1,6 +1,7 @@
 //! What a bot needs to be told.
 
 use nbhd_core::secret::SecretSource;
+use nbhd_core::{Code, Error, Result};
 use url::Url;
 
 /// Where the Bot API answers. <https://core.telegram.org/bots/api#making-requests>
@@ -49,17 +50,47 @@ impl TelegramConfig {
         self
     }
 
-    /// The base URL, with the slash that a relative path needs.
-    pub(super) fn base(&self) -> nbhd_core::Result<Url> {
+    /// The base URL, with the slash that a relative path needs. What a URL can carry beside an address is refused: it
+    /// would be shown with the configuration, and a token does not belong there.
+    pub(super) fn base(&self) -> Result<Url> {
+        let refuse =
+            |what: &str| Error::new(Code::InvalidConfig, format!("the base URL of the Bot API {what}"));
         let mut text = self.base_url.clone();
         if !text.ends_with('/') {
             text.push('/');
         }
-        text.parse().map_err(|_| {
-            nbhd_core::Error::new(
-                nbhd_core::Code::InvalidConfig,
-                "the base URL of the Bot API is not a URL",
-            )
-        })
+        let url: Url = text.parse().map_err(|_| refuse("is not a URL"))?;
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
+            return Err(refuse("must have no user name, password, query or fragment"));
+        }
+        Ok(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nbhd_core::Secret;
+
+    use super::TelegramConfig;
+
+    #[test]
+    fn a_base_url_is_an_address_and_nothing_else() {
+        let base = |url: &str| TelegramConfig::new(Secret::new("1:a")).with_base_url(url).base();
+        assert_eq!(
+            base("https://bots.example/api").map(String::from).ok().as_deref(),
+            Some("https://bots.example/api/")
+        );
+        for url in [
+            "https://u:p@bots.example",
+            "https://bots.example/?token=1",
+            "https://bots.example/#1",
+            "bots",
+        ] {
+            assert!(base(url).is_err(), "{url}");
+        }
     }
 }

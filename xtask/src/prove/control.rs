@@ -73,6 +73,7 @@ impl StandIns {
         json!({
             "google": {
                 "url": self.inner.google.url(),
+                "endpoints": self.inner.google.endpoints(),
                 "client_id": self.inner.google.client_id(),
                 "scopes": SCOPES,
             },

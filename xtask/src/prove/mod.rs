@@ -25,7 +25,7 @@ cargo prove --sabotage [--json] [--row NAME]…   plants each row's defects; 0 o
 rows: ";
 
 /// All rows, in the order in which they are printed.
-const ROWS: &[Row] = &[sameness::ROW, fork::FORK, fork::EXIT, kill::ROW];
+const ROWS: &[Row] = &[sameness::ROW, fork::FORK, fork::EXIT, secrets::ROW, kill::ROW];
 
 /// What the command line asks for.
 struct Options {

@@ -78,6 +78,11 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Whether it has ended.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     /// Waits for its end, at most `limit` from its beginning.
     pub(super) fn wait(mut self, limit: Duration) -> Result<Ended, String> {
         let status = loop {
