@@ -111,7 +111,7 @@ fn forms(secret: &'static str, plain: &[u8]) -> Vec<Needle> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn bytes<const N: usize>() -> [u8; N] {
