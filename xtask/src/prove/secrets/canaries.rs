@@ -111,7 +111,9 @@ fn forms(secret: &'static str, plain: &[u8]) -> Vec<Needle> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn bytes<const N: usize>() -> [u8; N] {
