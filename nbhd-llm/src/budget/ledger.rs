@@ -493,12 +493,13 @@ fn step(id: &str, record: &HoldRecord, version: u64, settled: Settled, now: Time
     let spent = amount.0.saturating_sub(was_provisional);
     if spent != 0 || !record.provisional {
         let member = record.spend_member();
+        let score = day_number(&record.day);
         for scope in &record.scopes {
             commit = commit
                 .write(Write::Index {
                     index: spend_index(scope),
                     member: member.clone(),
-                    score: day_number(&record.day),
+                    score,
                     keep: true,
                 })
                 .write(Write::Add {
@@ -552,13 +553,10 @@ pub(super) fn distinct(scopes: &[Scope]) -> Vec<Scope> {
 /// What a broken bound blocks: the model at these rates. Raised rates are another block, and so lift it.
 fn block_of(request: &HoldRequest) -> String {
     let rates = &request.bound.rates;
-    format!(
-        "{}/{}/{}/{}",
-        request.provider,
-        request.model,
-        rates.dearest_input().0,
-        rates.output.0
-    )
+    let (input, output) = (rates.dearest_input().0.to_string(), rates.output.0.to_string());
+    [&request.provider, &request.model, &input, &output]
+        .map(String::as_str)
+        .join("/")
 }
 
 fn day_number(day: &str) -> i64 {

@@ -98,22 +98,23 @@ impl HeldWindow {
     }
 
     fn key(&self, what: &str) -> String {
-        format!("llm/{what}/{}/{}/{}", self.kind.name(), self.start, self.scope)
+        let start = self.start.to_string();
+        ["llm/", what, "/", self.kind.name(), "/", &start, "/", &self.scope].concat()
     }
 }
 
 pub(super) fn hold_key(id: &str) -> String {
-    format!("llm/hold/{id}")
+    ["llm/hold/", id].concat()
 }
 
 pub(super) fn block_key(block: &str) -> String {
-    format!("llm/block/{block}")
+    ["llm/block/", block].concat()
 }
 
 pub(super) fn spend_index(scope: &str) -> String {
-    format!("llm/spends/{scope}")
+    ["llm/spends/", scope].concat()
 }
 
 pub(super) fn spend_key(scope: &str, member: &str) -> String {
-    format!("llm/spend/{scope}\u{1f}{member}")
+    ["llm/spend/", scope, "\u{1f}", member].concat()
 }

@@ -54,8 +54,9 @@ impl Options {
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let options = Options::parse(args)?;
-    let bench = build("nbhd-benches", "nbhd-bench")?;
-    let peers = Peers::prepare(options.quick)?;
+    let products = build()?;
+    let bench = products.join("nbhd-bench");
+    let peers = Peers::prepare(&products, options.quick)?;
     let server = Server::start(&bench)?;
     let scale = if options.quick { "quick" } else { "full" };
 
@@ -109,10 +110,14 @@ fn add(figures: &mut Figures, measured: impl IntoIterator<Item = (String, f64)>)
     }
 }
 
-/// Builds with the profile for benches and says where the product is.
-fn build(package: &str, product: &str) -> Result<PathBuf, String> {
-    shell::run(shell::cargo().args(["build", "-q", "--profile", "fast", "-p", package]))?;
-    Ok(shell::target().join("fast").join(product))
+/// Builds the measuring program and both bindings in one go, so that what they share is compiled once, and says where the
+/// products are.
+fn build() -> Result<PathBuf, String> {
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "-q", "--profile", "fast"]);
+    cargo.args(["-p", "nbhd-benches", "-p", "nbhd-python", "-p", "nbhd-node"]);
+    shell::run(&mut cargo)?;
+    Ok(shell::target().join("fast"))
 }
 
 fn commands(bench: &Path, peers: &Peers, address: &str, scale: &str) -> Vec<Command> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{build, worker};
+use super::worker;
 use crate::shell;
 
 /// Python's peers, each in an environment of its own: one of them pins an old version of the other.
@@ -37,13 +37,13 @@ pub(super) struct Peers {
 
 impl Peers {
     /// Installs what is missing, unless `quick`: then what is missing is left out, and without any peer only Rust is measured.
-    pub(super) fn prepare(quick: bool) -> Result<Self, String> {
+    pub(super) fn prepare(products: &Path, quick: bool) -> Result<Self, String> {
         let home = shell::target().join("bench");
         std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
         let mut notes = Vec::new();
         let mut keep = |made: Result<Language, String>| made.map_err(|reason| notes.push(reason)).ok();
-        let python = keep(python(&home, quick));
-        let node = keep(node(&home, quick));
+        let python = keep(python(&home, products, quick));
+        let node = keep(node(&home, products, quick));
         Ok(Self { python, node, notes })
     }
 
@@ -107,7 +107,7 @@ fn import(name: &str, command: &mut Command, figures: &mut Vec<(String, f64)>, n
     }
 }
 
-fn python(home: &Path, quick: bool) -> Result<Language, String> {
+fn python(home: &Path, products: &Path, quick: bool) -> Result<Language, String> {
     let mut clients = Vec::new();
     for peer in PYTHON_PEERS {
         let venv = home.join(format!("venv-{peer}"));
@@ -133,15 +133,17 @@ fn python(home: &Path, quick: bool) -> Result<Language, String> {
     clients.insert(0, ("nbhd", own.clone()));
     clients.push(("plain", own));
     let packages = home.join("python");
-    let library = build("nbhd-python", "libnbhd_python.so").map_err(|error| format!("Python: {error}"))?;
     let source = shell::root().join("bindings-python/python/nbhd");
     let package = packages.join("nbhd");
     copy(&source, &package, &["py", "typed"])?;
-    place(&library, &package.join("_native.abi3.so"))?;
+    place(
+        &products.join(library("nbhd_python")),
+        &package.join("_native.abi3.so"),
+    )?;
     Ok(Language { clients, packages })
 }
 
-fn node(home: &Path, quick: bool) -> Result<Language, String> {
+fn node(home: &Path, products: &Path, quick: bool) -> Result<Language, String> {
     let version =
         shell::output(Command::new("node").arg("--version")).map_err(|error| format!("Node: {error}"))?;
     let major: u32 = version
@@ -173,7 +175,6 @@ fn node(home: &Path, quick: bool) -> Result<Language, String> {
         // Without it the rest is measured all the same.
         let _ = shell::run(&mut npm);
     }
-    let library = build("nbhd-node", "libnbhd_node.so").map_err(|error| format!("Node: {error}"))?;
     let package = packages.join("nbhd");
     copy(&shell::root().join("bindings-node"), &package, &["js", "json"])?;
     let name = shell::output(
@@ -181,7 +182,7 @@ fn node(home: &Path, quick: bool) -> Result<Language, String> {
             .args(["-p", "require('./platform.js').addonName()"])
             .current_dir(&package),
     )?;
-    place(&library, &package.join(name.trim()))?;
+    place(&products.join(library("nbhd_node")), &package.join(name.trim()))?;
     let clients = ["nbhd", "fetch", "openai", "plain"].into_iter();
     Ok(Language {
         clients: clients
@@ -190,6 +191,12 @@ fn node(home: &Path, quick: bool) -> Result<Language, String> {
             .collect(),
         packages,
     })
+}
+
+/// The file name of a library on this platform.
+fn library(name: &str) -> String {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+    format!("{DLL_PREFIX}{name}{DLL_SUFFIX}")
 }
 
 /// Copies the files of a folder that have one of these endings.
