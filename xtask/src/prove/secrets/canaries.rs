@@ -1,5 +1,7 @@
 //! Secrets of realistic shape, new for each run, and every form in which one could leak.
 
+use std::fmt::Write as _;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use nbhd_core::id::{Random, SystemRandomness};
@@ -111,9 +113,10 @@ fn forms(secret: &'static str, plain: &[u8]) -> Vec<Needle> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn bytes<const N: usize>() -> [u8; N] {
