@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 use super::record::{
     BLOCKED, HeldWindow, HoldRecord, OPEN, PROVISIONAL, block_key, hold_key, spend_index, spend_key,
 };
+use super::refusal::{blocked, budget_exceeded, exceeded};
 use super::{Bound, Budget, Hold, Overrun, Scope};
 use crate::price::NanoUsd;
 
@@ -562,41 +563,4 @@ fn block_of(request: &HoldRequest) -> String {
 fn day_number(day: &str) -> i64 {
     day.parse::<chrono::NaiveDate>()
         .map_or(0, |day| i64::from(chrono::Datelike::num_days_from_ce(&day)))
-}
-
-fn exceeded(capped: &Capped, remaining: NanoUsd, needed: NanoUsd) -> Error {
-    let mut refused = BudgetRefusal::new(
-        capped.window.scope.as_str(),
-        capped.window.kind.name(),
-        remaining.0.max(0),
-        needed.0,
-    );
-    refused.resets_at = capped.ends.map(|ends| ends.to_rfc3339());
-    budget_exceeded(refused)
-}
-
-fn budget_exceeded(refused: BudgetRefusal) -> Error {
-    Error::new(
-        Code::BudgetExceeded,
-        format!(
-            "the {} budget of {} has {} left, and this would hold {}",
-            refused.window,
-            refused.scope,
-            NanoUsd(refused.remaining),
-            NanoUsd(refused.needed)
-        ),
-    )
-    .with_budget(refused)
-}
-
-fn blocked(request: &HoldRequest) -> Error {
-    Error::new(
-        Code::UnpricedModel,
-        format!(
-            "{}/{} was billed above its bound at its current price row: it is blocked under a cap until the row is raised",
-            request.provider, request.model
-        ),
-    )
-    .with_provider(&request.provider)
-    .with_user_action("Raise the price row or the ceiling of the model, or unblock it.")
 }

@@ -7,6 +7,7 @@ mod bound;
 mod hold;
 mod ledger;
 mod record;
+mod refusal;
 mod report;
 mod scope;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! never asserted: what a machine is worth is not ours to judge.
 
 mod peers;
+mod plans;
 mod rows;
 mod table;
 mod worker;

@@ -3,6 +3,10 @@
 use serde::Serialize;
 
 use super::Figures;
+use super::plans::PLANS;
+
+use Figure::{Between, Of};
+use Goal::{AboveFloor, AtMost, Beside, Less, LessAboveFloor, More, TimesFloor};
 
 /// One row, measured.
 #[derive(Serialize)]
@@ -37,7 +41,7 @@ pub(super) struct Measured {
 
 /// What a row promises.
 #[derive(Clone, Copy)]
-enum Goal {
+pub(super) enum Goal {
     /// Ours is at most this.
     AtMost(f64),
     /// Ours less the floor is at most this.
@@ -55,377 +59,21 @@ enum Goal {
 }
 
 /// One row as it is looked up: names of figures, floor and peers, goals.
-struct Plan {
-    group: &'static str,
-    work: &'static str,
-    unit: &'static str,
-    ours: Figure,
-    floor: Option<(&'static str, Figure)>,
-    peers: &'static [(&'static str, &'static str)],
-    goals: &'static [Goal],
+pub(super) struct Plan {
+    pub(super) group: &'static str,
+    pub(super) work: &'static str,
+    pub(super) unit: &'static str,
+    pub(super) ours: Figure,
+    pub(super) floor: Option<(&'static str, Figure)>,
+    pub(super) peers: &'static [(&'static str, &'static str)],
+    pub(super) goals: &'static [Goal],
 }
 
 /// A figure, or the difference of two.
 #[derive(Clone, Copy)]
-enum Figure {
+pub(super) enum Figure {
     Of(&'static str),
     Between(&'static str, &'static str),
-}
-
-use Figure::{Between, Of};
-use Goal::{AboveFloor, AtMost, Beside, Less, LessAboveFloor, More, TimesFloor};
-
-const PLANS: &[Plan] = &[
-    plan(
-        "Rust",
-        "router.chat, 10 KB each way, ledger in memory",
-        "µs",
-        Of("call.memory"),
-        Some(("reqwest + serde", Of("call.raw"))),
-        &[],
-        &[AboveFloor(20.0)],
-    ),
-    plan(
-        "Rust",
-        "the same, ledger in SQLite",
-        "µs",
-        Of("call.sqlite"),
-        Some(("reqwest + serde", Of("call.raw"))),
-        &[],
-        &[AboveFloor(f64::INFINITY)],
-    ),
-    plan(
-        "Rust",
-        "the same on an in-process transport, p50",
-        "µs",
-        Of("call.in_process"),
-        Some(("serde", Of("call.json"))),
-        &[],
-        &[AboveFloor(f64::INFINITY)],
-    ),
-    plan(
-        "Rust",
-        "the same on an in-process transport, p99",
-        "µs",
-        Of("call.in_process.p99"),
-        Some(("serde", Of("call.json.p99"))),
-        &[],
-        &[AboveFloor(100.0)],
-    ),
-    plan(
-        "Rust",
-        "layers, operation and receipt, 10 KB each way",
-        "µs",
-        Of("call.layers"),
-        Some(("reqwest", Of("call.bytes"))),
-        &[],
-        &[AboveFloor(f64::INFINITY)],
-    ),
-    plan(
-        "Rust",
-        "hold + settle, memory, 1 scope × 1 window",
-        "µs",
-        Of("hold.memory.one"),
-        Some(("2 bare commits", Of("hold.memory.floor"))),
-        &[],
-        &[AtMost(1.0)],
-    ),
-    plan(
-        "Rust",
-        "hold + settle, memory, 4 scopes × 3 windows",
-        "µs",
-        Of("hold.memory.twelve"),
-        Some(("2 bare commits", Of("hold.memory.floor"))),
-        &[],
-        &[],
-    ),
-    plan(
-        "Rust",
-        "hold + settle, SQLite, 1 scope × 1 window",
-        "µs",
-        Of("hold.sqlite.one"),
-        Some(("2 bare commits", Of("hold.sqlite.floor"))),
-        &[],
-        &[AtMost(100.0)],
-    ),
-    plan(
-        "Rust",
-        "hold + settle, SQLite, 4 scopes × 3 windows",
-        "µs",
-        Of("hold.sqlite.twelve"),
-        Some(("2 bare commits", Of("hold.sqlite.floor"))),
-        &[],
-        &[],
-    ),
-    plan(
-        "Rust",
-        "stream of 1,000 chunks, per chunk",
-        "µs",
-        Of("stream.rust"),
-        Some(("bytes alone", Of("stream.bytes"))),
-        &[("splitter + serde", "stream.split")],
-        &[LessAboveFloor("splitter + serde", 1.0 / 1.3)],
-    ),
-    plan(
-        "Rust",
-        "Gmail JSON of 45 KB → card + plain body",
-        "µs",
-        Of("mail.rust"),
-        Some(("serde + base64", Of("mail.floor"))),
-        &[],
-        &[AtMost(80.0), TimesFloor(f64::INFINITY)],
-    ),
-    plan(
-        "Rust",
-        "the same, quoted reply split off",
-        "µs",
-        Of("mail.rust.split"),
-        Some(("serde + base64", Of("mail.floor"))),
-        &[],
-        &[],
-    ),
-    plan(
-        "Rust",
-        "the same mail, HTML only: HTML to text, split",
-        "µs",
-        Of("mail.rust.html"),
-        Some(("serde + base64", Of("mail.floor"))),
-        &[],
-        &[AtMost(500.0)],
-    ),
-    plan(
-        "Python",
-        "chat, one after the other",
-        "µs",
-        Of("python.nbhd.sync"),
-        None,
-        &[
-            ("openai", "python.openai.sync"),
-            ("litellm.Router", "python.litellm.sync"),
-        ],
-        &[Less("litellm.Router", 50.0), Less("openai", 15.0)],
-    ),
-    plan(
-        "Python",
-        "achat, one after the other",
-        "µs",
-        Of("python.nbhd.async"),
-        None,
-        &[
-            ("openai", "python.openai.async"),
-            ("litellm.Router", "python.litellm.async"),
-        ],
-        &[Less("litellm.Router", 50.0), Less("openai", 15.0)],
-    ),
-    plan(
-        "Python",
-        "achat, 64 in flight",
-        "calls/s",
-        Of("python.nbhd.rate"),
-        None,
-        &[
-            ("openai", "python.openai.rate"),
-            ("litellm.Router", "python.litellm.rate"),
-        ],
-        &[More("litellm.Router", 80.0), Beside("openai")],
-    ),
-    plan(
-        "Python",
-        "stream of 1,000 chunks, for, per chunk",
-        "µs",
-        Of("python.nbhd.stream"),
-        Some(("bytes alone (Rust)", Of("stream.bytes"))),
-        &[
-            ("openai", "python.openai.stream"),
-            ("litellm.Router", "python.litellm.stream"),
-        ],
-        &[
-            LessAboveFloor("litellm.Router", 60.0),
-            LessAboveFloor("openai", 20.0),
-        ],
-    ),
-    plan(
-        "Python",
-        "stream of 1,000 chunks, async for, per chunk",
-        "µs",
-        Of("python.nbhd.astream"),
-        Some(("bytes alone (Rust)", Of("stream.bytes"))),
-        &[
-            ("openai", "python.openai.astream"),
-            ("litellm.Router", "python.litellm.astream"),
-        ],
-        &[
-            LessAboveFloor("litellm.Router", 60.0),
-            LessAboveFloor("openai", 20.0),
-        ],
-    ),
-    plan(
-        "Python",
-        "import",
-        "ms",
-        Of("python.nbhd.import"),
-        Some(("json, asyncio, ssl", Of("python.plain.import"))),
-        &[
-            ("openai", "python.openai.import"),
-            ("litellm", "python.litellm.import"),
-        ],
-        &[Less("litellm", 100.0), Beside("openai")],
-    ),
-    plan(
-        "Python",
-        "resident after import",
-        "MiB",
-        Of("python.nbhd.rss"),
-        Some(("json, asyncio, ssl", Of("python.plain.rss"))),
-        &[("openai", "python.openai.rss"), ("litellm", "python.litellm.rss")],
-        &[Less("litellm", 5.0), Beside("openai")],
-    ),
-    plan(
-        "Python",
-        "a call across the border and back, sync",
-        "µs",
-        Of("python.border.sync"),
-        Some(("empty function", Of("python.border.empty"))),
-        &[],
-        &[],
-    ),
-    plan(
-        "Python",
-        "an await across the border, alone",
-        "µs",
-        Of("python.border.async"),
-        None,
-        &[],
-        &[],
-    ),
-    plan(
-        "Python",
-        "gather of 1,000 of them, each",
-        "µs",
-        Of("python.border.gather"),
-        None,
-        &[],
-        &[],
-    ),
-    plan(
-        "Python",
-        "Gmail message of 45 KB, less a message of one line",
-        "µs",
-        Between("python.mail.call", "python.mail.note"),
-        None,
-        &[("plain walk", "python.mail.walk")],
-        &[AtMost(150.0), Beside("plain walk")],
-    ),
-    plan(
-        "Node",
-        "chat, one after the other",
-        "µs",
-        Of("node.nbhd.async"),
-        None,
-        &[
-            ("fetch by hand", "node.fetch.async"),
-            ("openai", "node.openai.async"),
-        ],
-        &[Less("openai", 20.0), Beside("fetch by hand")],
-    ),
-    plan(
-        "Node",
-        "chat, 64 in flight",
-        "calls/s",
-        Of("node.nbhd.rate"),
-        None,
-        &[
-            ("fetch by hand", "node.fetch.rate"),
-            ("openai", "node.openai.rate"),
-        ],
-        &[More("openai", 10.0), Beside("fetch by hand")],
-    ),
-    plan(
-        "Node",
-        "stream of 1,000 chunks, per chunk",
-        "µs",
-        Of("node.nbhd.stream"),
-        Some(("bytes alone (Rust)", Of("stream.bytes"))),
-        &[
-            ("fetch by hand", "node.fetch.stream"),
-            ("openai", "node.openai.stream"),
-        ],
-        &[LessAboveFloor("openai", 2.0), Beside("fetch by hand")],
-    ),
-    plan(
-        "Node",
-        "require",
-        "ms",
-        Of("node.nbhd.import"),
-        Some(("node:http", Of("node.plain.import"))),
-        &[("openai", "node.openai.import")],
-        &[Beside("openai")],
-    ),
-    plan(
-        "Node",
-        "resident after require",
-        "MiB",
-        Of("node.nbhd.rss"),
-        Some(("node:http", Of("node.plain.rss"))),
-        &[("openai", "node.openai.rss")],
-        &[Beside("openai")],
-    ),
-    plan(
-        "Node",
-        "a call across the border and back, sync",
-        "µs",
-        Of("node.border.sync"),
-        Some(("empty function", Of("node.border.empty"))),
-        &[],
-        &[],
-    ),
-    plan(
-        "Node",
-        "an await across the border, alone",
-        "µs",
-        Of("node.border.async"),
-        None,
-        &[],
-        &[],
-    ),
-    plan(
-        "Node",
-        "Promise.all of 1,000 of them, each",
-        "µs",
-        Of("node.border.gather"),
-        None,
-        &[],
-        &[],
-    ),
-    plan(
-        "Node",
-        "Gmail message of 45 KB, less a message of one line",
-        "µs",
-        Between("node.mail.call", "node.mail.note"),
-        None,
-        &[("plain walk", "node.mail.walk")],
-        &[AtMost(130.0), Beside("plain walk")],
-    ),
-];
-
-const fn plan(
-    group: &'static str,
-    work: &'static str,
-    unit: &'static str,
-    ours: Figure,
-    floor: Option<(&'static str, Figure)>,
-    peers: &'static [(&'static str, &'static str)],
-    goals: &'static [Goal],
-) -> Plan {
-    Plan {
-        group,
-        work,
-        unit,
-        ours,
-        floor,
-        peers,
-        goals,
-    }
 }
 
 /// The rows that were measured. A row without our own figure is no row; a peer that is missing is left out.
