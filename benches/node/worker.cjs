@@ -73,11 +73,19 @@ function nbhd(address) {
   });
   const root = `${address}/`;
   const endpoints = { token: `${address}/token`, revoke: `${address}/revoke`, gmail: root, calendar: root };
-  const account = new Google(host, { clientId: "bench", clientSecret: "bench", endpoints }).account("bench");
+  const google = new Google(host, { clientId: "bench", clientSecret: "bench", endpoints });
+  let accounts = 0;
+  /** A fresh account: Google's quota of 6,000 units a minute and user, which the library keeps to, ends a longer run
+   * over one. */
+  const mailbox = async () => {
+    const account = google.account(`bench-${++accounts}`);
+    await account.connect("bench-refresh");
+    await account.gmail.getMessage("note");
+    return account.gmail;
+  };
   const options = { scopes: ["tenant:42"] };
   return {
     version: version("nbhd"),
-    open: () => account.connect("bench-refresh"),
     call: async () => (await router.chat(MESSAGES, options)).text,
     stream: async () => {
       let count = 0;
@@ -94,13 +102,16 @@ function nbhd(address) {
       const whole = [];
       const note = [];
       let message;
-      for (let i = 0; i < (quick ? 50 : 500); i++) {
-        const began = now();
-        message = await account.gmail.getMessage("mail");
-        const between = now();
-        await account.gmail.getMessage("note");
-        whole.push(between - began);
-        note.push(now() - between);
+      for (let batch = 0; batch < (quick ? 1 : 10); batch++) {
+        const gmail = await mailbox();
+        for (let i = 0; i < 50; i++) {
+          const began = now();
+          message = await gmail.getMessage("mail");
+          const between = now();
+          await gmail.getMessage("note");
+          whole.push(between - began);
+          note.push(now() - between);
+        }
       }
       if (message.body.text.length < 6000) throw new Error("the sample mail was not read as it was written");
       return {

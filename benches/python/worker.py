@@ -106,15 +106,13 @@ class Nbhd:
             },
         )
         root = f"{address}/"
-        google = nbhd.Google(
+        self.google = nbhd.Google(
             self.host,
             client_id="bench",
             client_secret="bench",
             endpoints={"token": f"{address}/token", "revoke": f"{address}/revoke", "gmail": root, "calendar": root},
         )
-        account = google.account("bench")
-        account.connect("bench-refresh")
-        self.gmail = account.gmail
+        self.accounts = 0
         from nbhd import testkit
 
         self.clock = testkit.Clock("2026-11-21T12:00:00Z")
@@ -156,17 +154,27 @@ class Nbhd:
         loop.close()
         return figures
 
+    def mailbox(self):
+        """A fresh account: Google's quota of 6,000 units a minute and user, which the library keeps to, ends a longer
+        run over one."""
+        self.accounts += 1
+        account = self.google.account(f"bench-{self.accounts}")
+        account.connect("bench-refresh")
+        account.gmail.get_message("note")
+        return account.gmail
+
     def mail(self, quick):
         """A whole message less a message of one line: reading 45 KB and its bytes on the wire."""
-        calls = 50 if quick else 500
         whole, note = [], []
-        for _ in range(calls):
-            began = time.perf_counter()
-            message = self.gmail.get_message("mail")
-            between = time.perf_counter()
-            self.gmail.get_message("note")
-            whole.append(between - began)
-            note.append(time.perf_counter() - between)
+        for _ in range(1 if quick else 10):
+            gmail = self.mailbox()
+            for _ in range(50):
+                began = time.perf_counter()
+                message = gmail.get_message("mail")
+                between = time.perf_counter()
+                gmail.get_message("note")
+                whole.append(between - began)
+                note.append(time.perf_counter() - between)
         if len(message["body"]["text"]) < 6000:
             raise RuntimeError("the sample mail was not read as it was written")
         return {
