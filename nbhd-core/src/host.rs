@@ -17,6 +17,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::audit::{AuditEvent, Journal, MemoryJournal, RunRecord};
 use crate::clock::{Clock, SystemClock};
 use crate::id::{Random, SystemRandomness};
 use crate::inbox::Inbox;
@@ -40,6 +41,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     receipts: Arc<dyn ReceiptSink>,
+    audit: Arc<dyn Journal<AuditEvent>>,
+    runs: Arc<dyn Journal<RunRecord>>,
     socket: Arc<dyn Transport>,
     vault: Arc<Vault>,
     lease: Duration,
@@ -75,6 +78,8 @@ impl Host {
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandomness),
             receipts: Arc::new(MemoryReceipts::default()),
+            audit: Arc::new(MemoryJournal::default()),
+            runs: Arc::new(MemoryJournal::default()),
             socket: Arc::new(Socket::default()),
             vault: Arc::new(Vault::default()),
             lease: LEASE,
@@ -116,6 +121,16 @@ impl Host {
         &*self.0.receipts
     }
 
+    /// Where audit events go: memory, unless said otherwise.
+    pub fn audit(&self) -> &dyn Journal<AuditEvent> {
+        &*self.0.audit
+    }
+
+    /// Where run records go: memory, unless said otherwise.
+    pub fn runs(&self) -> &dyn Journal<RunRecord> {
+        &*self.0.runs
+    }
+
     /// What opens HTTP connections: the innermost layer of every stack.
     pub fn socket(&self) -> &Arc<dyn Transport> {
         &self.0.socket
@@ -147,6 +162,18 @@ impl HostBuilder {
     /// Sets where receipts go.
     pub fn with_receipts(mut self, receipts: Arc<dyn ReceiptSink>) -> Self {
         self.0.receipts = receipts;
+        self
+    }
+
+    /// Sets where audit events go.
+    pub fn with_audit(mut self, audit: Arc<dyn Journal<AuditEvent>>) -> Self {
+        self.0.audit = audit;
+        self
+    }
+
+    /// Sets where run records go.
+    pub fn with_runs(mut self, runs: Arc<dyn Journal<RunRecord>>) -> Self {
+        self.0.runs = runs;
         self
     }
 

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod clock;
 pub mod error;
 pub mod generation;
@@ -11,6 +12,7 @@ pub mod http;
 pub mod id;
 pub mod inbox;
 pub mod limit;
+pub mod listener;
 pub mod outbox;
 pub mod page;
 pub mod receipt;
