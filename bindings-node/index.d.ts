@@ -167,9 +167,9 @@ declare class Google {
   account(name: string): Account;
 }
 
-/** What the program around us provides: store, secrets, clock, receipt sink, transport. `new Host("sqlite:nbhd.db")`, `new Host("memory:")`. It opens nothing until the first call. */
+/** What the program around us provides: store, secrets, clock, receipt sink, transport. `new Host("sqlite:nbhd.db")`, `new Host("memory:")`, `new Host("redis://host/0")`. It opens nothing until the first call. `lossyStore` accepts, for the reason that it says, a store that may lose what it acknowledged. */
 declare class Host {
-  constructor(address: string, options?: { vaultKey?: Secret | string; clock?: Clock });
+  constructor(address: string, options?: { vaultKey?: Secret | string; clock?: Clock; lossyStore?: string });
   /** Durable work: what was accepted and is not handled yet. */
   get inbox(): Inbox;
   /** The receipts of the last 1,000 calls, oldest first. */

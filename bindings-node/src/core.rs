@@ -21,7 +21,9 @@ use crate::testkit::Clock;
 
 /// What the program around us provides: store, secrets, clock, receipt sink, transport.
 ///
-/// `new Host("sqlite:nbhd.db")`, `new Host("memory:")`. It opens nothing until the first call.
+/// `new Host("sqlite:nbhd.db")`, `new Host("memory:")`, `new Host("redis://host/0")`. It opens nothing until the first call.
+///
+/// `lossyStore` accepts, for the reason that it says, a store that may lose what it acknowledged.
 #[napi]
 pub struct Host {
     pub(crate) inner: nbhd_core::Host,
@@ -32,7 +34,7 @@ pub struct Host {
 impl Host {
     #[napi(
         constructor,
-        ts_args_type = "address: string, options?: { vaultKey?: Secret | string; clock?: Clock }"
+        ts_args_type = "address: string, options?: { vaultKey?: Secret | string; clock?: Clock; lossyStore?: string }"
     )]
     pub fn new(env: &Env, address: String, options: Option<Object<'_>>) -> Result<Self> {
         let receipts = Arc::new(MemoryReceipts::default());
@@ -49,6 +51,11 @@ impl Host {
             && let Some(key) = secret(options, "vaultKey")?
         {
             builder = builder.with_vault(Vault::with_source(key));
+        }
+        if let Some(options) = &options
+            && let Some(reason) = options.get::<String>("lossyStore")?
+        {
+            builder = builder.with_lossy_store(reason);
         }
         Ok(Self {
             inner: builder.build(),
@@ -81,7 +88,7 @@ impl Host {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn create_store<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let host = self.inner.clone();
-        promise(env, None, async move { host.store().create().await })
+        promise(env, None, async move { host.create_store().await })
     }
 }
 

@@ -31,10 +31,11 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// What the program around us provides: store, secrets, clock, receipt sink, transport.
 ///
-/// `Host("sqlite:nbhd.db")`, `Host("memory:")`. It opens nothing until the first call.
+/// `Host("sqlite:nbhd.db")`, `Host("memory:")`, `Host("redis://host/0")`. It opens nothing until the first call.
 ///
 /// `vault_key` is the key that seals secrets at rest; without it the chain of the vault is asked. `clock` is a
-/// `testkit.Clock`, for tests.
+/// `testkit.Clock`, for tests. `lossy_store` accepts, for the reason that it says, a store that may lose what it
+/// acknowledged.
 #[pyclass(frozen, module = "nbhd")]
 pub(crate) struct Host {
     pub(crate) inner: nbhd_core::Host,
@@ -44,12 +45,13 @@ pub(crate) struct Host {
 #[pymethods]
 impl Host {
     #[new]
-    #[pyo3(signature = (address, *, vault_key = None, clock = None))]
+    #[pyo3(signature = (address, *, vault_key = None, clock = None, lossy_store = None))]
     fn new(
         py: Python<'_>,
         address: &str,
         vault_key: Option<PyRef<'_, Secret>>,
         clock: Option<PyRef<'_, crate::testkit::Clock>>,
+        lossy_store: Option<String>,
     ) -> PyResult<Self> {
         let receipts = Arc::new(MemoryReceipts::default());
         let clock: Option<Arc<dyn nbhd_core::Clock>> =
@@ -60,6 +62,9 @@ impl Host {
         if let Some(key) = vault_key {
             let vault = Vault::with_source(key.0.clone());
             builder = builder.with_vault(vault);
+        }
+        if let Some(reason) = lossy_store {
+            builder = builder.with_lossy_store(reason);
         }
         Ok(Self {
             inner: builder.build(),
@@ -96,13 +101,13 @@ impl Host {
     #[pyo3(signature = () -> "None")]
     fn create_store(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let host = self.inner.clone();
-        block(py, async move { host.store().create().await })
+        block(py, async move { host.create_store().await })
     }
 
     /// Awaitable twin of `create_store`.
     fn acreate_store<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let host = self.inner.clone();
-        future(py, async move { host.store().create().await })
+        future(py, async move { host.create_store().await })
     }
 
     fn __repr__(&self) -> &'static str {

@@ -23,10 +23,10 @@ use crate::id::{Random, SystemRandomness};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::receipt::{MemoryReceipts, ReceiptSink};
-use crate::store::Store;
+use crate::store::{Durability, Store};
 use crate::transport::{Socket, Transport};
 use crate::vault::Vault;
-use crate::{Result, Secret};
+use crate::{Code, Error, Result, Secret};
 
 /// How long a lane is leased: long enough for one attempt of a slow request, short enough to wait for after a crash.
 const LEASE: Duration = Duration::from_secs(60);
@@ -46,10 +46,11 @@ struct Inner {
     socket: Arc<dyn Transport>,
     vault: Arc<Vault>,
     lease: Duration,
+    lossy: Option<String>,
 }
 
 impl Host {
-    /// A host with the store that `address` names: `memory:` or `sqlite:<path>`. Opens nothing yet.
+    /// A host with the store that `address` names: `memory:`, `sqlite:<path>`, `redis://…`. Opens nothing yet.
     pub fn new(address: &str) -> Result<Self> {
         Ok(Self::builder_at(address, None)?.build())
     }
@@ -83,12 +84,42 @@ impl Host {
             socket: Arc::new(Socket::default()),
             vault: Arc::new(Vault::default()),
             lease: LEASE,
+            lossy: None,
         })
     }
 
     /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
+    }
+
+    /// Creates the store where that is a step of its own (Redis, PostgreSQL): once, before its first use. Where it stands
+    /// already, and for stores that make themselves, nothing happens.
+    pub async fn create_store(&self) -> Result<()> {
+        self.0.store.create().await
+    }
+
+    /// The store's durability class, or `invalid_config` where it may lose what it acknowledged and nobody has accepted
+    /// that by [`HostBuilder::with_lossy_store`]. Ledger, inbox and outbox ask this before they promise anything; `what`
+    /// names in the refusal what would be lost.
+    pub async fn durable_store(&self, what: &str) -> Result<Durability> {
+        let durability = self.0.store.durability().await?;
+        if durability == Durability::Lossy && self.0.lossy.is_none() {
+            return Err(Error::new(
+                Code::InvalidConfig,
+                format!("this store may lose by itself what it acknowledged, and with it {what}"),
+            )
+            .with_user_action(
+                "Make the store durable (Redis: appendonly yes, appendfsync always, no replica that may be promoted), \
+                 or accept a lossy store by name, with the reason, when the host is made.",
+            ));
+        }
+        Ok(durability)
+    }
+
+    /// Why a store that may lose what it acknowledged was accepted, if it was.
+    pub fn lossy_store_reason(&self) -> Option<&str> {
+        self.0.lossy.as_deref()
     }
 
     /// The inbox: accepted events and the workers that handle them.
@@ -186,6 +217,12 @@ impl HostBuilder {
     /// Sets how long inbox and outbox lease a lane; 60 s unless said otherwise. After a crash its work waits this long.
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.0.lease = lease;
+        self
+    }
+
+    /// Accepts a store that may lose what it acknowledged, and says why: without this, ledger, inbox and outbox refuse it.
+    pub fn with_lossy_store(mut self, reason: impl Into<String>) -> Self {
+        self.0.lossy = Some(reason.into());
         self
     }
 

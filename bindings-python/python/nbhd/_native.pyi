@@ -246,9 +246,16 @@ class Google:
 
 @final
 class Host:
-    """What the program around us provides: store, secrets, clock, receipt sink, transport. `Host("sqlite:nbhd.db")`, `Host("memory:")`. It opens nothing until the first call. `vault_key` is the key that seals secrets at rest; without it the chain of the vault is asked. `clock` is a `testkit.Clock`, for tests."""
+    """What the program around us provides: store, secrets, clock, receipt sink, transport. `Host("sqlite:nbhd.db")`, `Host("memory:")`, `Host("redis://host/0")`. It opens nothing until the first call. `vault_key` is the key that seals secrets at rest; without it the chain of the vault is asked. `clock` is a `testkit.Clock`, for tests. `lossy_store` accepts, for the reason that it says, a store that may lose what it acknowledged."""
 
-    def __new__(cls, address: str, *, vault_key: Secret | None = None, clock: Clock | None = None) -> Self: ...
+    def __new__(
+        cls,
+        address: str,
+        *,
+        vault_key: Secret | None = None,
+        clock: Clock | None = None,
+        lossy_store: str | None = None,
+    ) -> Self: ...
 
     @property
     def inbox(self) -> Inbox:

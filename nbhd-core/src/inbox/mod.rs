@@ -18,7 +18,7 @@ pub use queue::{BACKOFF_FIRST, BACKOFF_LONGEST, CAPACITY, Inbox, MAX_ATTEMPTS};
 pub use words::{Accepted, Event, NewEvent};
 pub use work::Work;
 
-pub(crate) use queue::{TRIES, contended, iso, read, refuse_lossy, score};
+pub(crate) use queue::{TRIES, contended, iso, read, score};
 
 #[cfg(test)]
 mod tests;

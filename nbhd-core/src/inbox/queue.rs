@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::work::{Work, ended_without_a_word};
 use super::{Accepted, Event, NewEvent};
 use crate::clock::Timestamp;
-use crate::store::{self, Commit, Committed, Durability, Guard, Range, Store, Write, key};
+use crate::store::{self, Commit, Committed, Durability, Guard, Range, Write, key};
 use crate::{Code, Error, Host, Result};
 
 /// How many events may wait until the inbox refuses more: as many as its tombstones were asked to be kept for.
@@ -44,7 +44,6 @@ pub struct Inbox {
     pub(super) backoff: (Duration, Duration),
     capacity: u64,
     durability: Durability,
-    lossy: bool,
 }
 
 /// An event as it lies in the store.
@@ -69,7 +68,6 @@ impl Inbox {
             backoff: (BACKOFF_FIRST, BACKOFF_LONGEST),
             capacity: CAPACITY,
             durability: Durability::Power,
-            lossy: false,
         }
     }
 
@@ -103,16 +101,10 @@ impl Inbox {
         self
     }
 
-    /// Accepts a store that may lose what it acknowledged.
-    pub fn with_lossy_store(mut self) -> Self {
-        self.lossy = true;
-        self
-    }
-
     /// Stores an event unless one of its dedupe keys is known. Errors: `invalid_input` without a dedupe key,
     /// `quota_exhausted` when the inbox is full.
     pub async fn accept(&self, event: NewEvent) -> Result<Accepted> {
-        refuse_lossy(&**self.host.store(), self.lossy).await?;
+        self.host.durable_store("accepted events").await?;
         let scope = [event.provider.as_str(), event.instance.as_str()];
         let mut claims: Vec<String> = Vec::with_capacity(event.dedupe.len());
         for name in &event.dedupe {
@@ -324,20 +316,6 @@ pub(super) fn enter(commit: Commit, stored: &Stored, now: Timestamp) -> Result<C
             keep: false,
         })
         .write(ready(&lane, score(now), true)))
-}
-
-/// Refuses a store that may lose what it acknowledged, unless the user accepted that by name.
-pub(crate) async fn refuse_lossy(store: &dyn Store, accepted: bool) -> Result<()> {
-    if !accepted && store.durability().await? == Durability::Lossy {
-        return Err(Error::new(
-            Code::InvalidConfig,
-            "this store may lose acknowledged commits by itself, and with them events and sends",
-        )
-        .with_user_action(
-            "Make the store durable (Redis: appendfsync always), or accept it with with_lossy_store().",
-        ));
-    }
-    Ok(())
 }
 
 pub(super) fn ready(lane: &str, score: i64, keep: bool) -> Write {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Intent, NewIntent, Part, PartState};
 use crate::clock::Timestamp;
-use crate::inbox::{TRIES, contended, iso, read, refuse_lossy, score};
+use crate::inbox::{TRIES, contended, iso, read, score};
 use crate::store::{self, Commit, Committed, Durability, Guard, Range, Write, key};
 use crate::{Code, Error, Host, Result};
 
@@ -20,7 +20,6 @@ pub struct Outbox {
     pub(super) host: Host,
     pub(super) lease: Duration,
     pub(super) durability: Durability,
-    lossy: bool,
 }
 
 /// An intent as it lies in the store.
@@ -46,7 +45,6 @@ impl Outbox {
             lease: host.lease(),
             host: host.clone(),
             durability: Durability::Power,
-            lossy: false,
         }
     }
 
@@ -59,12 +57,6 @@ impl Outbox {
     /// Sets the durability of planning and of `sending`; [`Durability::Power`] unless said otherwise.
     pub fn with_durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
-        self
-    }
-
-    /// Accepts a store that may lose what it acknowledged.
-    pub fn with_lossy_store(mut self) -> Self {
-        self.lossy = true;
         self
     }
 
@@ -179,7 +171,7 @@ impl Outbox {
     }
 
     pub(super) async fn check_store(&self) -> Result<()> {
-        refuse_lossy(&**self.host.store(), self.lossy).await
+        self.host.durable_store("sends that were planned").await.map(drop)
     }
 
     pub(super) async fn find(&self, channel: &str, account: &str, key: &str) -> Result<Option<Held>> {

@@ -9,7 +9,7 @@ use super::{Commit, Committed, Durability, Entry, Lease, Range, Record};
 use crate::Result;
 use crate::clock::Timestamp;
 
-/// Durable state behind one trait. Implementations: memory, SQLite (Redis and PostgreSQL follow).
+/// Durable state behind one trait. Implementations: memory, SQLite, Redis (PostgreSQL follows).
 #[async_trait]
 pub trait Store: Send + Sync + Debug {
     /// The best class that a commit can have here, read from the real settings.
@@ -41,6 +41,12 @@ pub trait Store: Send + Sync + Debug {
 
     /// Prolongs a lease that is still held; `None` when it was lost.
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Option<Lease>>;
+
+    /// The largest sum that this store counts exactly, and the largest cap and step of one; the smallest is its negative
+    /// (one less where it is that of `i64`). Beyond it, a commit is refused with `invalid_input`.
+    fn largest_sum(&self) -> i64 {
+        i64::MAX
+    }
 
     /// Creates the store where that is a step of its own (Redis, PostgreSQL); does nothing where it makes itself.
     async fn create(&self) -> Result<()> {

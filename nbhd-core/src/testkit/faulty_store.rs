@@ -103,6 +103,10 @@ impl Store for FaultyStore {
         answer
     }
 
+    fn largest_sum(&self) -> i64 {
+        self.store.largest_sum()
+    }
+
     async fn create(&self) -> Result<()> {
         self.store.create().await
     }

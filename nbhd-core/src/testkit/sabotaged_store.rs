@@ -113,6 +113,10 @@ impl Store for SabotagedStore {
         self.store.renew(lease, ttl).await
     }
 
+    fn largest_sum(&self) -> i64 {
+        self.store.largest_sum()
+    }
+
     async fn create(&self) -> Result<()> {
         self.store.create().await
     }

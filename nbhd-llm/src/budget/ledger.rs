@@ -13,7 +13,6 @@ use chrono_tz::Tz;
 use nbhd_core::error::BudgetRefusal;
 use nbhd_core::store::{Commit, Committed, Durability, Guard, Range, Store, Write};
 use nbhd_core::{Code, Error, Host, Result, Timestamp};
-use tokio::sync::OnceCell;
 
 use super::record::{
     BLOCKED, HeldWindow, HoldRecord, OPEN, PROVISIONAL, block_key, hold_key, spend_index, spend_key,
@@ -133,7 +132,6 @@ struct Inner {
     host: Host,
     budgets: BTreeMap<String, (Budget, Tz)>,
     accept_lossy: bool,
-    durability: OnceCell<Option<Durability>>,
     next_recovery: AtomicI64,
 }
 
@@ -156,7 +154,6 @@ impl Ledger {
             host: host.clone(),
             budgets: zoned,
             accept_lossy: false,
-            durability: OnceCell::new(),
             next_recovery: AtomicI64::new(i64::MIN),
         })))
     }
@@ -167,7 +164,6 @@ impl Ledger {
             host: self.0.host.clone(),
             budgets: self.0.budgets.clone(),
             accept_lossy: true,
-            durability: OnceCell::new(),
             next_recovery: AtomicI64::new(i64::MIN),
         }))
     }
@@ -370,18 +366,15 @@ impl Ledger {
 
     /// The class to ask for with each commit. A store that may lose what it acknowledged is refused.
     pub(super) async fn durability(&self) -> Result<Option<Durability>> {
-        let read = || async {
-            match self.store().durability().await? {
-                Durability::Lossy if !self.0.accept_lossy => Err(Error::new(
-                    Code::InvalidConfig,
-                    "the store may lose what it acknowledged, and with it the money that was held",
-                )
-                .with_user_action("Make the store durable, or accept a lossy store by name.")),
-                Durability::Volatile | Durability::Lossy => Ok(None),
-                _ => Ok(Some(Durability::Process)),
-            }
+        let durability = if self.0.accept_lossy {
+            self.store().durability().await?
+        } else {
+            self.0.host.durable_store("the money that was held").await?
         };
-        self.0.durability.get_or_try_init(read).await.copied()
+        Ok(match durability {
+            Durability::Volatile | Durability::Lossy => None,
+            _ => Some(Durability::Process),
+        })
     }
 
     fn within_call(&self, scopes: &[Scope], amount: NanoUsd, request: &HoldRequest) -> Result<()> {

@@ -189,7 +189,7 @@ macro_rules! cases {
 cases! {
     guards: absent_record, version_is, lease_is_live, sum_at_most, count_below, bucket, bucket_shared_by_two_guards,
         first_of_many_is_named, looked_at_before_the_writes, nothing_of_a_refused_commit;
-    writes: versions_rise, sums, sum_beyond_64_bits, sequences, scores, ranges, names_are_bytes, large_values,
+    writes: versions_rise, sums, sum_beyond_what_is_counted, sequences, scores, ranges, names_are_bytes, large_values,
         records_end, repeated_op_id, repeated_op_id_of_a_refusal, op_id_is_forgotten, empty_commit;
     leases: one_holder, epochs_rise, renewal, release, end_by_the_store_clock, time_of_a_second_handle;
     contention: cap_holds, one_winner, lost_updates, one_lease, sequences_are_unique, two_handles;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::run::{Stop, Verdict, World, absent, add, noon, put, same, version};
+use super::run::{Stop, Verdict, World, absent, add, at_most, noon, put, same, version};
 use crate::Code;
 use crate::store::{Commit, Committed, Entry, Range, Write};
 
@@ -41,15 +41,20 @@ pub(super) async fn sums(world: &World<'_>) -> Verdict {
     same("never added to", world.store.sum("u").await?, 0)?;
     world.made(Commit::new().write(add("s", -11))).await?;
     same("back to nothing", world.store.sum("s").await?, 0)?;
-    // 2^53 + 1 is the first whole number that a double cannot hold.
-    world
-        .made(Commit::new().write(add("s", 9_007_199_254_740_993)))
-        .await?;
-    same("exact", world.store.sum("s").await?, 9_007_199_254_740_993)
+    // 2^53 + 1 is the first whole number that a double cannot hold; a store that counts in doubles says so and stops before.
+    let exact = world.store.largest_sum().min(9_007_199_254_740_993);
+    world.made(Commit::new().write(add("s", exact))).await?;
+    same("exact", world.store.sum("s").await?, exact)?;
+    world.made(Commit::new().write(add("s", -1))).await?;
+    same("to the last unit", world.store.sum("s").await?, exact - 1)
 }
 
-pub(super) async fn sum_beyond_64_bits(world: &World<'_>) -> Verdict {
-    for delta in [i64::MAX, i64::MIN] {
+pub(super) async fn sum_beyond_what_is_counted(world: &World<'_>) -> Verdict {
+    let largest = world.store.largest_sum();
+    // Never less than the caps that are promised: 9,000,000 USD in billionths.
+    same("the least that must fit", largest >= 9_000_000_000_000_000, true)?;
+    let smallest = if largest == i64::MAX { i64::MIN } else { -largest };
+    for delta in [largest, smallest] {
         let step = if delta > 0 { 1 } else { -1 };
         let name = step.to_string();
         let commit = Commit::new()
@@ -62,6 +67,16 @@ pub(super) async fn sum_beyond_64_bits(world: &World<'_>) -> Verdict {
         same("nothing put", world.value("a").await?, None)?;
         let back = Commit::new().write(add(&name, delta)).write(add(&name, -step));
         world.made(back).await?;
+        let Some(beyond) = delta.checked_add(step) else {
+            continue;
+        };
+        let at_once = Commit::new().write(put("b", "1")).write(add("at once", beyond));
+        let capped = Commit::new().guard(at_most("s", 1, beyond)).write(put("b", "1"));
+        for commit in [at_once, capped] {
+            let error = world.store.commit(commit).await.err().map(|error| error.code());
+            same("refused at once", error, Some(Code::InvalidInput))?;
+            same("nothing put", world.value("b").await?, None)?;
+        }
     }
     Ok(())
 }
