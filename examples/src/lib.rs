@@ -4,5 +4,6 @@
 pub mod assistant;
 pub mod data;
 pub mod demo;
+pub mod endurance;
 pub mod report;
 pub mod world;

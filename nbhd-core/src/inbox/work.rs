@@ -79,6 +79,12 @@ impl Work {
     /// The event is handled and `sends` are to be sent: stored in one step, so that neither is there without the
     /// other. An intent that is there already with the same parts stays as it is; with others it is `conflict`.
     pub async fn commit(&self, sends: Vec<NewIntent>) -> Result<()> {
+        self.commit_with(sends, &[]).await
+    }
+
+    /// The same with `writes` of the host's own in the same step: what handling the event changed is there exactly once,
+    /// whoever was killed and whoever handled it again. Keys and indexes below `inbox/` and `outbox/` are not the host's.
+    pub async fn commit_with(&self, sends: Vec<NewIntent>, writes: &[Write]) -> Result<()> {
         let outbox = Outbox::new(&self.inbox.host);
         let now = self.inbox.host.store().now().await?;
         for round in 0..TRIES {
@@ -87,6 +93,7 @@ impl Work {
                 intents = outbox.planned(intents, send, now).await?;
             }
             let op_id = self.op_id("done", round).await;
+            intents.writes.extend_from_slice(writes);
             if self.finish(intents.with_op_id(op_id)).await? {
                 return Ok(());
             }

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct KillPlan {
     at: Option<u64>,
+    /// Counts only the points of this name.
+    of: Option<String>,
     passed: Mutex<Vec<String>>,
 }
 
@@ -17,6 +19,7 @@ impl KillPlan {
     pub fn counting() -> Arc<Self> {
         Arc::new(Self {
             at: None,
+            of: None,
             passed: Mutex::default(),
         })
     }
@@ -25,6 +28,16 @@ impl KillPlan {
     pub fn at(n: u64) -> Arc<Self> {
         Arc::new(Self {
             at: Some(n),
+            of: None,
+            passed: Mutex::default(),
+        })
+    }
+
+    /// A plan that kills the process when it passes the point called `name` for the `n`-th time, from 1.
+    pub fn at_point(name: impl Into<String>, n: u64) -> Arc<Self> {
+        Arc::new(Self {
+            at: Some(n),
+            of: Some(name.into()),
             passed: Mutex::default(),
         })
     }
@@ -33,7 +46,15 @@ impl KillPlan {
     pub fn hit(&self, point: &str) {
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.push(point.to_owned());
-        if self.at == Some(passed.len() as u64) {
+        if self.at.is_none() {
+            return;
+        }
+        let number = match &self.of {
+            None => passed.len(),
+            Some(name) if name != point => return,
+            Some(_) => passed.iter().filter(|other| *other == point).count(),
+        };
+        if self.at == Some(number as u64) {
             die();
         }
     }

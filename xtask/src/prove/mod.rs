@@ -4,6 +4,7 @@
 //! the words that this defect must lead to: a row that is red for another reason has caught nothing.
 
 mod control;
+mod endurance;
 mod fork;
 mod kill;
 mod program;
@@ -25,7 +26,14 @@ cargo prove --sabotage [--json] [--row NAME]…   plants each row's defects; 0 o
 rows: ";
 
 /// All rows, in the order in which they are printed.
-const ROWS: &[Row] = &[sameness::ROW, fork::FORK, fork::EXIT, secrets::ROW, kill::ROW];
+const ROWS: &[Row] = &[
+    sameness::ROW,
+    fork::FORK,
+    fork::EXIT,
+    secrets::ROW,
+    kill::ROW,
+    endurance::CRASH,
+];
 
 /// What the command line asks for.
 struct Options {
