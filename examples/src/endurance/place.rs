@@ -85,24 +85,23 @@ impl Place {
             store = Arc::new(SabotagedStore::new(store, sabotage));
         }
         let lease = Duration::from_millis(self.lease);
-        let host = Host::builder(store).with_lease(lease).build();
+        let mut host = Host::builder(store).with_lease(lease);
+        if self.lossy {
+            host = host.with_lossy_store("a proof that shows what such a store loses");
+        }
+        let host = host.build();
         let class = match self.class.as_str() {
             "process" => Durability::Process,
             "power" => Durability::Power,
             _ => return Err(Error::new(Code::InvalidInput, "no such class")),
         };
-        let mut inbox = host
+        let inbox = host
             .inbox()
             .with_attempts(ATTEMPTS)
             .with_backoff(Duration::from_millis(20), Duration::from_millis(100))
             .with_durability(class);
-        let mut outbox = host.outbox().with_durability(class);
-        let mut ledger = Ledger::new(&host, self.budgets())?;
-        if self.lossy {
-            inbox = inbox.with_lossy_store();
-            outbox = outbox.with_lossy_store();
-            ledger = ledger.accept_lossy();
-        }
+        let outbox = host.outbox().with_durability(class);
+        let ledger = Ledger::new(&host, self.budgets())?;
         Ok(Standing {
             host,
             honest,
