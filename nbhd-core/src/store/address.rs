@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{MemoryStore, Store};
 use crate::{Clock, Code, Error, Result};
 
-/// The store that `address` names: `memory:` or `sqlite:<path>`. Opens nothing yet.
+/// The store that `address` names: `memory:`, `sqlite:<path>` or `redis://…`. Opens nothing yet.
 pub fn open(address: &str) -> Result<Arc<dyn Store>> {
     open_with(address, None)
 }
@@ -21,15 +21,17 @@ pub fn open_with(address: &str, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn
             }))
         }
         Some(("sqlite", path)) => sqlite(path, clock),
+        Some(("redis" | "rediss", _)) => redis(address, clock),
         // The rest may hold a password: it is not repeated.
-        Some((scheme @ ("redis" | "rediss" | "postgres" | "postgresql"), _)) => Err(Error::new(
+        Some((scheme @ ("postgres" | "postgresql"), _)) => Err(Error::new(
             Code::Unsupported,
             format!("this version has no {scheme} store yet"),
         )
-        .with_user_action("Use `sqlite:<path>` or `memory:`.")),
+        .with_user_action("Use `sqlite:<path>`, `redis://…` or `memory:`.")),
         _ => Err(
-            Error::new(Code::InvalidConfig, "the address of the store is not understood")
-                .with_user_action("Use `sqlite:<path>`, such as `sqlite:nbhd.db`, or `memory:`."),
+            Error::new(Code::InvalidConfig, "the address of the store is not understood").with_user_action(
+                "Use `sqlite:<path>`, such as `sqlite:nbhd.db`, `redis://…`, or `memory:`.",
+            ),
         ),
     }
 }
@@ -56,6 +58,23 @@ fn sqlite(_path: &str, _clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store>>
     ))
 }
 
+#[cfg(feature = "redis")]
+fn redis(address: &str, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store>> {
+    let store = super::RedisStore::new(address)?;
+    Ok(Arc::new(match clock {
+        Some(clock) => store.with_clock(clock),
+        None => store,
+    }))
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(_address: &str, _clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store>> {
+    Err(Error::new(
+        Code::Unsupported,
+        "this build has no Redis store: it was built without the feature `redis`",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,7 +89,6 @@ mod tests {
             ("sqlite:", Code::InvalidConfig),
             ("sqlite::memory:", Code::InvalidConfig),
             ("mysql://root:hunter2@db", Code::InvalidConfig),
-            ("redis://:hunter2@db", Code::Unsupported),
             ("postgres://me:hunter2@db/x", Code::Unsupported),
         ] {
             let error = open(address).unwrap_err();

@@ -9,6 +9,8 @@ mod apply;
 mod contract;
 mod key;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 pub mod retention;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -18,6 +20,8 @@ pub use address::{open, open_with};
 pub use contract::Store;
 pub use key::key;
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use redis::{RedisSettings, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{BUSY, SqliteStore};
 pub use words::{Bucket, Commit, Committed, Durability, Entry, Guard, Lease, Range, Record, Refusal, Write};

@@ -13,6 +13,7 @@ mod proxy;
 mod sabotaged_store;
 mod script;
 mod server;
+mod servers;
 mod storeless;
 
 pub use contract::{ContractReport, store_contract};
@@ -26,4 +27,6 @@ pub use proxy::{Cut, Direction, Proxy};
 pub use sabotaged_store::{Sabotage, SabotagedStore};
 pub use script::{Script, UNEXPECTED};
 pub use server::{Call, Handler, Log, Reply, Server};
+#[cfg(all(unix, feature = "redis"))]
+pub use servers::{RedisFsync, RedisServer};
 pub use storeless::Storeless;
