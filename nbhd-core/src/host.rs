@@ -17,13 +17,14 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::audit::{AuditEvent, Journal, MemoryJournal, RunRecord};
+use crate::audit::{AuditEvent, Audited, Journal, MemoryJournal, Run, RunRecord};
 use crate::clock::{Clock, SystemClock};
 use crate::id::{Random, SystemRandomness};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::receipt::{MemoryReceipts, ReceiptSink};
 use crate::store::{Durability, Store};
+use crate::tokens::TokenStore;
 use crate::transport::{Socket, Transport};
 use crate::vault::Vault;
 use crate::{Code, Error, Result, Secret};
@@ -43,6 +44,7 @@ struct Inner {
     receipts: Arc<dyn ReceiptSink>,
     audit: Arc<dyn Journal<AuditEvent>>,
     runs: Arc<dyn Journal<RunRecord>>,
+    tokens: Option<Arc<dyn TokenStore>>,
     socket: Arc<dyn Transport>,
     vault: Arc<Vault>,
     lease: Duration,
@@ -81,6 +83,7 @@ impl Host {
             receipts: Arc::new(MemoryReceipts::default()),
             audit: Arc::new(MemoryJournal::default()),
             runs: Arc::new(MemoryJournal::default()),
+            tokens: None,
             socket: Arc::new(Socket::default()),
             vault: Arc::new(Vault::default()),
             lease: LEASE,
@@ -157,6 +160,21 @@ impl Host {
         &*self.0.audit
     }
 
+    /// `actor` begins `action` with `parameters`; it leaves one audit event, however it ends.
+    pub fn audited(&self, actor: &str, action: &str, parameters: &serde_json::Value) -> Audited {
+        Audited::begin(self, actor, action, parameters)
+    }
+
+    /// A run of `action` in `project` begins; it leaves a record, however it ends.
+    pub fn run(&self, project: &str, action: &str) -> Result<Run> {
+        Run::begin(self, project, action)
+    }
+
+    /// What keeps tokens, where the program does so itself; else they are in the store.
+    pub fn tokens(&self) -> Option<&Arc<dyn TokenStore>> {
+        self.0.tokens.as_ref()
+    }
+
     /// Where run records go: memory, unless said otherwise.
     pub fn runs(&self) -> &dyn Journal<RunRecord> {
         &*self.0.runs
@@ -205,6 +223,12 @@ impl HostBuilder {
     /// Sets where run records go.
     pub fn with_runs(mut self, runs: Arc<dyn Journal<RunRecord>>) -> Self {
         self.0.runs = runs;
+        self
+    }
+
+    /// Lets the program keep tokens itself, instead of in the store.
+    pub fn with_tokens(mut self, tokens: Arc<dyn TokenStore>) -> Self {
+        self.0.tokens = Some(tokens);
         self
     }
 

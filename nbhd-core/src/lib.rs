@@ -20,6 +20,7 @@ pub mod secret;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod tokens;
 pub mod transport;
 pub mod vault;
 pub mod window;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use nbhd_core::vault::{Place, Vault};
+use nbhd_core::vault::{Place, RecordPlace, Vault};
 use nbhd_core::{Code, Secret};
 use proptest::prelude::*;
 
@@ -288,4 +288,37 @@ proptest! {
         prop_assert_eq!(opened.expose(), &plain);
         prop_assert!(vault.open(place, &garbage).is_err());
     }
+}
+
+#[test]
+fn what_the_suite_seals_does_not_open_for_a_program() {
+    let vault = vault(KEY);
+    let place = RecordPlace {
+        tenant: PLACE.tenant.to_owned(),
+        provider: PLACE.provider.to_owned(),
+        account: PLACE.account.to_owned(),
+        field: PLACE.field.to_owned(),
+    };
+    let program = vault.program();
+    let own = program.seal(&Secret::new("canary"), &place).expect("sealed");
+    assert_eq!(program.open(&own, &place).expect("open").expose(), "canary");
+    is_closed(&vault, PLACE, &own);
+    let suite = vault.seal(PLACE, b"canary").expect("sealed");
+    for sealed in [
+        suite.clone(),
+        suite.replacen("nbhd1.", "nbhd1p.", 1),
+        own.replacen("nbhd1p.", "nbhd1.", 1),
+    ] {
+        let error = program.open(&sealed, &place).expect_err("another kind");
+        assert_eq!(error.code(), Code::InvalidState);
+        assert!(
+            program.reseal(&sealed, &place).is_ok_and(|again| again.is_none())
+                || program.reseal(&sealed, &place).is_err()
+        );
+    }
+    is_closed(&vault, PLACE, &own.replacen("nbhd1p.", "nbhd1.", 1));
+    let nowhere = program
+        .seal(&Secret::new("x"), &RecordPlace::default())
+        .expect_err("no place");
+    assert_eq!(nowhere.code(), Code::InvalidInput);
 }

@@ -13,6 +13,15 @@ pub trait Journal<T>: Send + Sync + Debug {
     fn write(&self, entry: &T) -> Result<()>;
 }
 
+/// Each entry goes to all of them. The first that fails is told, after the others were asked.
+impl<T> Journal<T> for Vec<std::sync::Arc<dyn Journal<T>>> {
+    fn write(&self, entry: &T) -> Result<()> {
+        self.iter()
+            .map(|journal| journal.write(entry))
+            .fold(Ok(()), Result::and)
+    }
+}
+
 /// How many entries [`MemoryJournal`] keeps.
 pub const MEMORY_ENTRIES: usize = 1_000;
 

@@ -8,12 +8,17 @@
 //! assert_eq!(key.fingerprint(), "sk-…cdef");
 //! ```
 
+mod file;
+mod keyring;
+mod limit;
 mod redact;
 mod source;
 mod url;
 mod value;
 
-pub use redact::{redact, redact_to};
-pub use source::SecretSource;
+#[cfg(any(test, feature = "testkit"))]
+pub use redact::redaction_work;
+pub use redact::{ALERT_LIMIT, redact, redact_to};
+pub use source::{SecretSource, SecretStatus};
 pub use url::SafeUrl;
 pub use value::Secret;

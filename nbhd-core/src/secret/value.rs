@@ -25,6 +25,29 @@ impl Secret<String> {
         SecretSource::File(path.into())
     }
 
+    /// A source that reads a file which its owner and its group may read.
+    pub fn group_file(path: impl Into<std::path::PathBuf>) -> SecretSource {
+        SecretSource::GroupFile(path.into())
+    }
+
+    /// A source that reads a file which an orchestrator mounts, such as `/run/secrets/name`.
+    pub fn mounted(path: impl Into<std::path::PathBuf>) -> SecretSource {
+        SecretSource::Mounted(path.into())
+    }
+
+    /// A source that asks the keyring of the operating system (feature `keyring`), and never a person.
+    pub fn keyring(service: impl Into<String>, account: impl Into<String>) -> SecretSource {
+        SecretSource::Keyring {
+            service: service.into(),
+            account: account.into(),
+        }
+    }
+
+    /// A source that asks each of `sources` in turn until one has the secret.
+    pub fn chain(sources: impl IntoIterator<Item = SecretSource>) -> SecretSource {
+        SecretSource::Chain(sources.into_iter().collect())
+    }
+
     /// The one form in which a secret may be shown: `sk-…abcd`, or `***` when it is shorter than 12 characters.
     pub fn fingerprint(&self) -> String {
         let characters: Vec<char> = self.0.chars().collect();

@@ -19,6 +19,10 @@ use crate::{Code, Error, Result, Secret};
 /// The environment variable that may hold the key.
 const VARIABLE: &str = "NBHD_VAULT_KEY";
 
+/// The keyring entry that may hold it.
+const SERVICE: &str = "nbhd";
+const ACCOUNT: &str = "vault-key";
+
 /// The length of a key: AES-256.
 pub(super) const KEY_LENGTH: usize = 32;
 
@@ -37,7 +41,7 @@ pub struct VaultStatus {
 /// Where keys are looked for.
 #[derive(Default)]
 pub(super) enum Chain {
-    /// The environment, then the file in the user's configuration folder.
+    /// The environment, then the keyring, then the file in the user's configuration folder.
     #[default]
     Standard,
     /// One source, and nothing else.
@@ -49,7 +53,9 @@ pub(super) enum Chain {
 impl Chain {
     pub(super) fn label(&self) -> String {
         match self {
-            Chain::Standard => format!("environment variable {VARIABLE}, else the key file of the user"),
+            Chain::Standard => format!(
+                "environment variable {VARIABLE}, else keyring entry {SERVICE}/{ACCOUNT}, else the key file of the user"
+            ),
             Chain::Source(source) => source.label(),
             Chain::File(path) => format!("file {}", path.display()),
         }
@@ -61,9 +67,18 @@ impl Chain {
             Chain::Source(source) => Keys::read(source),
             Chain::File(path) => Keys::read(&file::ready(path, create)?),
             Chain::Standard => {
-                let variable = SecretSource::Env(VARIABLE.to_owned());
-                if variable.reveal().is_ok() {
-                    return Keys::read(&variable);
+                let steps = [
+                    SecretSource::Env(VARIABLE.to_owned()),
+                    SecretSource::Keyring {
+                        service: SERVICE.to_owned(),
+                        account: ACCOUNT.to_owned(),
+                    },
+                ];
+                for step in &steps {
+                    // A keyring that is locked or silent may hold the key: to make another one now would only hide that.
+                    if let Some(text) = step.found()? {
+                        return Keys::parse(step, &text);
+                    }
                 }
                 Keys::read(&file::ready(&file::standard_path()?, create)?)
             }
@@ -84,7 +99,10 @@ pub(super) struct Keys {
 
 impl Keys {
     fn read(source: &SecretSource) -> Result<Self> {
-        let text = source.reveal()?;
+        Self::parse(source, &source.reveal()?)
+    }
+
+    fn parse(source: &SecretSource, text: &Secret) -> Result<Self> {
         let words = text
             .expose()
             .split(|c: char| c == ',' || c.is_whitespace())

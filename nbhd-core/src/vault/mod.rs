@@ -17,6 +17,8 @@
 mod envelope;
 mod file;
 mod key;
+mod program;
 
 pub use envelope::{Place, Vault};
 pub use key::VaultStatus;
+pub use program::{ProgramVault, RecordPlace};

@@ -1,9 +1,13 @@
 //! Redaction of text that leaves the process: one pass, linear on hostile input, and rather too much than too little.
 
+mod families;
 mod scan;
 mod shapes;
+mod work;
 
 use scan::Scanner;
+#[cfg(any(test, feature = "testkit"))]
+pub use work::redaction_work;
 
 /// Replaces what is or may be a credential with `***`: keys and tokens of known families, whole JWTs, what follows `Bearer` or `Basic`, the
 /// values of pairs with secret-like names (`key=value`, JSON, headers), query strings and user info of URLs, bot tokens, private keys,
@@ -11,6 +15,9 @@ use scan::Scanner;
 pub fn redact(text: &str) -> String {
     Scanner::new(text).run()
 }
+
+/// How long an alert may be, in characters.
+pub const ALERT_LIMIT: usize = 200;
 
 /// Redacts, then cuts at `limit` characters, of which the last is `…`.
 pub fn redact_to(text: &str, limit: usize) -> String {

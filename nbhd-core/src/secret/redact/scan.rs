@@ -1,8 +1,11 @@
 //! The pass itself. Each look ahead is either consumed, bounded, or remembered, so the whole is linear.
 
+use super::families::token_of_a_family;
 use super::shapes::{
-    bot_token, ends_url, is_base64, is_base64_run, is_name, is_secret_name, is_token, run, token_of_a_family,
+    bot_token, ends_url, is_base64, is_base64_run, is_basic, is_bearer, is_name, is_secret_name, is_token,
+    quoted, run,
 };
+use super::work;
 
 const MARK: &str = "***";
 
@@ -55,6 +58,7 @@ impl<'a> Scanner<'a> {
 
     /// Copies the next `length` bytes. They end at a character's border: all callers count ASCII.
     fn copy(&mut self, length: usize) {
+        work::count(length);
         let end = self.at + length;
         self.out.push_str(&self.text[self.at..end]);
         self.at = end;
@@ -78,6 +82,7 @@ impl<'a> Scanner<'a> {
         }
         if rest.len() >= 5 && rest[..5].eq_ignore_ascii_case(b"data:") && self.at >= self.no_data_before {
             let length = run(rest, |byte| !ends_url(byte) && byte != b')');
+            work::count(length);
             if rest[5..length].contains(&b',') {
                 self.copy(5);
                 self.hide(length - 5);
@@ -98,29 +103,46 @@ impl<'a> Scanner<'a> {
 
     /// Copies a word, and hides what it says is secret.
     fn word(&mut self) {
+        let begin = self.at;
         let length = run(self.rest(), is_name);
-        let word = &self.text[self.at..self.at + length];
+        let word = &self.text[begin..begin + length];
         self.copy(length);
         self.boundary = false;
-        if word.eq_ignore_ascii_case("bearer") || word.eq_ignore_ascii_case("basic") {
-            self.after_scheme();
-        } else if is_secret_name(word) {
-            self.value(word);
+        if word.eq_ignore_ascii_case("bearer") {
+            self.after_scheme(is_bearer);
+        } else if word.eq_ignore_ascii_case("basic") {
+            self.after_scheme(is_basic);
+        } else if is_secret_name(word) || word.eq_ignore_ascii_case("key") && self.is_second_word(begin) {
+            if begin > 0 && self.bytes[begin - 1] == b'<' && self.rest().first() == Some(&b'>') {
+                self.element();
+            } else {
+                self.value(word);
+            }
         }
     }
 
-    /// After `Bearer`: white space, then the credential.
-    fn after_scheme(&mut self) {
-        /// Words that follow in plain text.
-        const PLAIN: &[&str] = &[
-            "token",
-            "tokens",
-            "auth",
-            "authentication",
-            "authorization",
-            "of",
-            "is",
+    /// Whether the word before says which key: `api key`, `secret key`.
+    fn is_second_word(&self, begin: usize) -> bool {
+        const WORDS: &[&str] = &[
+            "api",
+            "access",
+            "secret",
+            "private",
+            "signing",
+            "encryption",
+            "master",
         ];
+        let before = &self.bytes[..begin.saturating_sub(1)];
+        WORDS.iter().any(|word| {
+            before
+                .len()
+                .checked_sub(word.len())
+                .is_some_and(|start| before[start..].eq_ignore_ascii_case(word.as_bytes()))
+        })
+    }
+
+    /// After `Bearer` or `Basic`: white space, then the credential.
+    fn after_scheme(&mut self, is: fn(&str) -> bool) {
         // Percent-encoded white space counts as well.
         let space = match self.rest() {
             [b'%', b'2', b'0', ..] => 3,
@@ -130,7 +152,7 @@ impl<'a> Scanner<'a> {
         let length = run(&self.bytes[start..], |byte| {
             is_token(byte) || byte == b'/' || byte == b':'
         });
-        if space == 0 || length == 0 || PLAIN.contains(&&self.text[start..start + length]) {
+        if space == 0 || length == 0 || !is(&self.text[start..start + length]) {
             return;
         }
         self.copy(space);
@@ -138,49 +160,78 @@ impl<'a> Scanner<'a> {
         self.boundary = true;
     }
 
-    /// After a secret-like name: quotes and a separator, then the value.
+    /// After `<password`: the text of the element.
+    fn element(&mut self) {
+        self.copy(1);
+        let length = run(self.rest(), |byte| byte != b'<');
+        if length > 0 {
+            self.hide(length);
+        }
+        self.boundary = true;
+    }
+
+    /// After a secret-like name: what closes it, a separator, then the value.
     fn value(&mut self, name: &str) {
         let rest = self.rest();
-        let quote = |byte: u8| b"\"'`\\ ".contains(&byte);
-        let before = run(rest, quote).min(8);
-        let separator = match &rest[before..] {
+        let blank = |byte: u8| byte == b' ' || byte == b'\t';
+        let mut after = run(rest, |byte| byte == b'\\');
+        if matches!(rest.get(after), Some(b'"' | b'\'' | b'`')) {
+            after += 1;
+        } else {
+            after = 0;
+        }
+        after += run(&rest[after..], blank);
+        after += match &rest[after..] {
             [b':' | b'=', b'>', ..] => 2, // Ruby's =>
             [b':' | b'=', ..] => 1,
             [b'%', b'3', b'A' | b'a' | b'D' | b'd', ..] => 3,
             _ => return,
         };
-        let after = before + separator;
-        let open = run(&rest[after..], quote);
-        let start = after + open;
-        let opening = &rest[after..start];
-        self.copy(start);
-        let rest = self.rest();
-        let header = name.to_ascii_lowercase().ends_with("cookie");
-        let length = if let Some(mark) = opening.iter().find(|byte| b"\"'`".contains(byte)) {
-            // Up to the closing quote; one behind a backslash closes only what was opened so.
-            let escaped = opening.contains(&b'\\');
-            let mut behind = false;
-            run_with(rest, |byte| {
-                let ends = byte == *mark && (escaped || !behind) || escaped && byte == b'\\';
-                behind = byte == b'\\' && !behind;
-                !ends
-            })
-        } else if header {
-            run(rest, |byte| byte != b'\n' && byte != b'\r')
+        after += run(&rest[after..], blank);
+        let depth = run(&rest[after..], |byte| byte == b'\\');
+        if let Some(mark @ (b'"' | b'\'' | b'`')) = rest.get(after + depth).copied() {
+            self.copy(after + depth + 1);
+            let length = quoted(self.rest(), depth, mark);
+            self.hide_value(length);
         } else {
-            run(rest, |byte| {
-                !byte.is_ascii_whitespace() && !b",;&\"'<>`)}]".contains(&byte)
-            })
+            self.copy(after);
+            let length = self.unquoted(name);
+            self.hide_value(length);
+        }
+        self.boundary = true;
+    }
+
+    /// The length of a value without quotes.
+    fn unquoted(&self, name: &str) -> usize {
+        /// Schemes whose credentials are several fields: the whole line goes.
+        const FIELDS: &[&str] = &["digest", "aws4-hmac-sha256", "negotiate", "ntlm", "hawk", "oauth"];
+        let rest = self.rest();
+        let ends = |end: &str| {
+            name.len() >= end.len()
+                && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
         };
-        // A number, a truth value or nothing is no secret; a scheme stays, what follows it goes.
+        let scheme = run(rest, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let fields = ends("authorization")
+            && FIELDS
+                .iter()
+                .any(|field| rest[..scheme].eq_ignore_ascii_case(field.as_bytes()));
+        if ends("cookie") || fields {
+            return run(rest, |byte| byte != b'\n' && byte != b'\r');
+        }
+        run(rest, |byte| {
+            !byte.is_ascii_whitespace() && !b",;&\"'<>`)}]".contains(&byte)
+        })
+    }
+
+    /// Hides a value. A truth value or nothing is no secret; a scheme stays, what follows it goes.
+    fn hide_value(&mut self, length: usize) {
+        const PLAIN: &[&str] = &["", "null", "None", "nil", "true", "false", "True", "False", MARK];
+        const SCHEMES: &[&str] = &["bearer", "basic", "token", "bot"];
         let value = &self.text[self.at..self.at + length];
-        let plain = ["", "null", "None", "nil", "true", "false", "True", "False", MARK].contains(&value);
-        let scheme = ["bearer", "basic", "token", "bot", "digest"]
-            .iter()
-            .find(|scheme| {
-                value.len() >= scheme.len()
-                    && value.as_bytes()[..scheme.len()].eq_ignore_ascii_case(scheme.as_bytes())
-            });
+        let scheme = SCHEMES.iter().find(|scheme| {
+            value.len() >= scheme.len()
+                && value.as_bytes()[..scheme.len()].eq_ignore_ascii_case(scheme.as_bytes())
+        });
         match scheme {
             Some(scheme) if matches!(self.bytes.get(self.at + scheme.len()), Some(b' ' | b'\t')) => {
                 self.copy(scheme.len() + 1);
@@ -193,10 +244,9 @@ impl<'a> Scanner<'a> {
                 };
                 self.hide(left);
             }
-            _ if plain => self.copy(length),
+            _ if PLAIN.contains(&value) => self.copy(length),
             _ => self.hide(length),
         }
-        self.boundary = true;
     }
 
     /// Copies what is between words: escapes, the marks of a URL, everything else.
@@ -209,6 +259,7 @@ impl<'a> Scanner<'a> {
                 self.url = true;
                 let rest = self.rest();
                 let host = run(rest, |byte| !ends_url(byte) && !b"/?#".contains(&byte));
+                work::count(host);
                 if let Some(user) = rest[..host].iter().rposition(|byte| *byte == b'@') {
                     self.hide(user);
                 }
@@ -247,6 +298,7 @@ fn private_key(text: &str) -> usize {
     let Some(end) = text.find(END).map(|end| end + END.len()) else {
         return text.len();
     };
+    work::count(end);
     text[end..]
         .find(RULE)
         .map_or(text.len(), |rule| end + rule + RULE.len())
@@ -258,11 +310,4 @@ fn begins_query(bytes: &[u8]) -> bool {
     let bytes = &bytes[..bytes.len().min(LONGEST)];
     let name = run(bytes, is_name);
     name > 0 && bytes.get(name) == Some(&b'=')
-}
-
-fn run_with(bytes: &[u8], mut within: impl FnMut(u8) -> bool) -> usize {
-    bytes
-        .iter()
-        .position(|byte| !within(*byte))
-        .unwrap_or(bytes.len())
 }

@@ -1,43 +1,11 @@
-//! What credentials look like.
+//! What credentials look like where no family says it.
 
-/// Beginnings by which keys and tokens are known, and how many more characters make one.
-const FAMILIES: &[(&str, usize)] = &[
-    ("sk-", 8),
-    ("sk_live_", 8),
-    ("sk_test_", 8),
-    ("rk_live_", 8),
-    ("ya29.", 8),
-    ("1//", 8),
-    ("4/0A", 8),
-    ("GOCSPX-", 8),
-    ("AIza", 16),
-    ("eyJ", 8),
-    ("xoxa-", 8),
-    ("xoxb-", 8),
-    ("xoxe-", 8),
-    ("xoxp-", 8),
-    ("xoxr-", 8),
-    ("xoxs-", 8),
-    ("xapp-", 8),
-    ("ghp_", 8),
-    ("gho_", 8),
-    ("ghu_", 8),
-    ("ghs_", 8),
-    ("ghr_", 8),
-    ("github_pat_", 8),
-    ("glpat-", 8),
-    ("whsec_", 8),
-    ("gsk_", 16),
-    ("xai-", 16),
-    ("pplx-", 16),
-    ("nvapi-", 16),
-    ("hf_", 16),
-    ("r8_", 16),
-    ("npm_", 16),
-    ("AKIA", 16),
-    ("ASIA", 16),
-    ("SG.", 16),
-];
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+
+use super::work;
 
 /// Ends of names whose values are secret, in lower case and without separators.
 const SECRET_NAMES: &[&str] = &[
@@ -46,6 +14,7 @@ const SECRET_NAMES: &[&str] = &[
     "password",
     "passwd",
     "passphrase",
+    "passcode",
     "pwd",
     "apikey",
     "accesskey",
@@ -54,14 +23,25 @@ const SECRET_NAMES: &[&str] = &[
     "signingkey",
     "encryptionkey",
     "vaultkey",
+    "masterkey",
+    "accountkey",
+    "sharedkey",
+    "authkey",
     "authorization",
+    "authcode",
+    "authorizationcode",
     "credential",
     "credentials",
     "cookie",
     "assertion",
     "codeverifier",
     "sessionid",
+    "sessionkey",
     "jwt",
+    "connectionstring",
+    "mnemonic",
+    "seedphrase",
+    "recoverycode",
 ];
 
 /// How long a run of base64 is suspicious: the text of 48 bytes. Hashes in hexadecimal (64 digits) have it too; they go as well.
@@ -87,19 +67,6 @@ pub(super) fn ends_url(byte: u8) -> bool {
     byte.is_ascii_whitespace() || b"\"'<>`\\".contains(&byte)
 }
 
-/// The length of the key or token that `bytes` begin with.
-pub(super) fn token_of_a_family(bytes: &[u8]) -> Option<usize> {
-    let (prefix, more) = FAMILIES
-        .iter()
-        .find(|(prefix, _)| bytes.starts_with(prefix.as_bytes()))?;
-    // Refresh tokens and authorization codes have slashes within.
-    let slash = prefix.contains('/');
-    let run = run(&bytes[prefix.len()..], |byte| {
-        is_token(byte) || slash && byte == b'/'
-    });
-    (run >= *more).then_some(prefix.len() + run)
-}
-
 /// The length of the bot token that `bytes` begin with: at least 6 digits, a colon, at least 30 symbols.
 pub(super) fn bot_token(bytes: &[u8]) -> Option<usize> {
     let start = if bytes.starts_with(b"bot") { 3 } else { 0 };
@@ -117,29 +84,75 @@ pub(super) fn bot_token(bytes: &[u8]) -> Option<usize> {
     (digits >= 6 && length >= 30).then_some(symbols + length)
 }
 
-/// Whether the value of something called `name` is secret.
+/// Whether the value of something called `name` is secret. Only the end of a name counts.
 pub(super) fn is_secret_name(name: &str) -> bool {
     const LONGEST: usize = 64;
-    if name.len() > LONGEST {
-        return false;
-    }
-    let plain: String = name
+    let end = &name[name.len().saturating_sub(LONGEST)..];
+    let plain: String = end
         .chars()
         .filter(char::is_ascii_alphanumeric)
         .map(|c| c.to_ascii_lowercase())
         .collect();
-    SECRET_NAMES.iter().any(|end| plain.ends_with(end))
+    work::count(end.len() + SECRET_NAMES.len());
+    SECRET_NAMES.iter().any(|end| plain.ends_with(end)) || end.to_ascii_lowercase().ends_with("_pass")
 }
 
-/// Whether a long run of base64 is one, and not a long path of words.
+/// Whether a long run of base64 is one, and not a long path or a long name.
 pub(super) fn is_base64_run(run: &[u8]) -> bool {
     const EVERY: usize = 16;
+    if run.len() < LONG_RUN {
+        return false;
+    }
     let slashes = run.split(|byte| *byte == b'/').count() - 1;
     let marks = run.iter().filter(|byte| b"_-=".contains(byte)).count();
-    run.len() >= LONG_RUN && slashes * EVERY <= run.len() && marks * 2 <= run.len()
+    // Of 64 symbols by chance, one in 50,000 times none is a digit; names of words have none.
+    let digits = run.iter().any(u8::is_ascii_digit);
+    let both = marks == 0 && run.iter().any(u8::is_ascii_uppercase) && run.iter().any(u8::is_ascii_lowercase);
+    slashes * EVERY <= run.len() && marks * 2 <= run.len() && (digits || both)
+}
+
+/// Whether what follows the word `Bearer` in a text is a token, and not the next word.
+pub(super) fn is_bearer(text: &str) -> bool {
+    const LONG: usize = 20;
+    let inner = text.trim_end_matches(['.', ',', ':', ';']);
+    inner.len() >= LONG
+        || inner.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())
+        || inner
+            .bytes()
+            .any(|byte| byte.is_ascii_digit() || b"_-.~+/=:".contains(&byte))
+}
+
+/// Whether what follows the word `Basic` in a text is a pair of name and password.
+pub(super) fn is_basic(text: &str) -> bool {
+    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let decoded = GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(text.trim_end_matches('.'));
+    decoded.is_ok_and(|pair| pair.contains(&b':'))
 }
 
 /// How many bytes from the start are as `is` says.
 pub(super) fn run(bytes: &[u8], is: impl Fn(u8) -> bool) -> usize {
-    bytes.iter().position(|byte| !is(*byte)).unwrap_or(bytes.len())
+    let length = bytes.iter().position(|byte| !is(*byte)).unwrap_or(bytes.len());
+    work::count(length + 1);
+    length
+}
+
+/// Where a quoted text ends: the length of what is within, when it was opened by `depth` backslashes and `mark`.
+///
+/// A quote closes when as many backslashes stand before it as opened it. Within a text that is quoted n times over, each backslash of
+/// the text itself has become twice as many as the opening has and two more.
+pub(super) fn quoted(bytes: &[u8], depth: usize, mark: u8) -> usize {
+    let mut behind = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte == b'\\' {
+            behind += 1;
+            continue;
+        }
+        if *byte == mark && behind % (2 * depth + 2) == depth {
+            work::count(at + 1);
+            return at - depth;
+        }
+        behind = 0;
+    }
+    work::count(bytes.len());
+    bytes.len()
 }
