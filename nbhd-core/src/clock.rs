@@ -5,10 +5,17 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeZone, Utc};
 
 /// A point in time, UTC.
 pub type Timestamp = DateTime<Utc>;
+
+/// A time as everything that leaves the library writes it (RFC 3339): `Z` for UTC, the offset where a zone has one, and a
+/// fraction only where it is not zero. Fields that hold a [`Timestamp`] are serialised the same.
+pub fn rfc3339<Zone: TimeZone>(at: DateTime<Zone>) -> String {
+    let at = at.fixed_offset();
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
 
 /// What tells the time and waits. The store's own clock, not this one, decides leases and expiry.
 #[async_trait]
@@ -40,7 +47,8 @@ impl Default for SystemClock {
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Utc::now()
+        // Microseconds: what every store keeps and every language reads.
+        Utc::now().trunc_subsecs(6)
     }
 
     fn monotonic(&self) -> Duration {
@@ -81,7 +89,8 @@ impl FakeClock {
 #[async_trait]
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
-        self.start + chrono::Duration::from_std(self.monotonic()).unwrap_or(chrono::Duration::MAX)
+        let passed = chrono::Duration::from_std(self.monotonic()).unwrap_or(chrono::Duration::MAX);
+        (self.start + passed).trunc_subsecs(6)
     }
 
     fn monotonic(&self) -> Duration {
@@ -94,5 +103,38 @@ impl Clock for FakeClock {
     async fn sleep(&self, duration: Duration) {
         self.advance(duration);
         tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_one_spelling() {
+        for text in [
+            "2026-11-21T08:00:00Z",
+            "2026-11-21T08:00:00.250Z",
+            "2026-11-21T08:00:00.000001Z",
+            "2026-11-21T09:00:00+01:00",
+            "2026-11-21T09:00:00.500+01:00",
+        ] {
+            let at = DateTime::parse_from_rfc3339(text).expect("a time");
+            assert_eq!(rfc3339(at), text);
+            assert_eq!(serde_json::to_value(at).expect("plain data"), text);
+            let utc = at.to_utc();
+            assert_eq!(serde_json::to_value(utc).expect("plain data"), rfc3339(utc));
+            assert!(rfc3339(utc).ends_with('Z'), "{}", rfc3339(utc));
+        }
+        let zero = DateTime::parse_from_rfc3339("2026-11-21T08:00:00.000000+00:00").expect("a time");
+        assert_eq!(rfc3339(zero), "2026-11-21T08:00:00Z");
+    }
+
+    #[test]
+    fn the_machines_clock_tells_microseconds() {
+        let clock = SystemClock::default();
+        for _ in 0..100 {
+            assert_eq!(clock.now().timestamp_subsec_nanos() % 1_000, 0);
+        }
     }
 }

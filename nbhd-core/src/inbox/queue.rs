@@ -369,7 +369,7 @@ pub(crate) fn contended() -> Error {
 }
 
 pub(crate) fn iso(at: Timestamp) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+    crate::clock::rfc3339(at)
 }
 
 /// A time as the score of an index: microseconds, which a double of Redis holds exactly until the year 2255.

@@ -1,9 +1,11 @@
 //! The user's day and the next 24 hours, as instants: right on days of 23 and 25 hours.
 
 use chrono::{
-    DateTime, Duration, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc,
+    DateTime, Duration, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, TimeZone,
+    Utc,
 };
 use chrono_tz::Tz;
+use nbhd_core::clock::rfc3339;
 use nbhd_core::{Code, Error, Outcome, Result};
 
 use super::input::EventSpan;
@@ -63,8 +65,7 @@ impl Window {
 
     /// An instant in the user's zone, ISO 8601 with offset.
     pub(super) fn local(&self, at: DateTime<Utc>) -> String {
-        at.with_timezone(&self.zone)
-            .to_rfc3339_opts(chrono::SecondsFormat::Secs, false)
+        rfc3339(at.with_timezone(&self.zone).trunc_subsecs(0))
     }
 
     /// A local wall-clock time as ISO 8601 with the offset that holds then.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use nbhd_core::clock::rfc3339;
 use nbhd_core::error::BudgetRefusal;
 use nbhd_core::store::{Commit, Committed, Durability, Guard, Range, Store, Write};
 use nbhd_core::{Code, Error, Host, Result, Timestamp};
@@ -516,7 +517,7 @@ fn book_overrun(commit: Commit, record: &HoldRecord, amount: NanoUsd, now: Times
         price: record.price.clone(),
         held: record.counted,
         billed: amount,
-        at: now.to_rfc3339(),
+        at: rfc3339(now),
     };
     let value = serde_json::to_string(&overrun)
         .map_err(|_| Error::new(Code::Internal, "an overrun cannot be written as JSON"))?;

@@ -1,5 +1,6 @@
 //! What a ledger that refuses says.
 
+use nbhd_core::clock::rfc3339;
 use nbhd_core::error::BudgetRefusal;
 use nbhd_core::{Code, Error};
 
@@ -14,7 +15,7 @@ pub(super) fn exceeded(capped: &Capped, remaining: NanoUsd, needed: NanoUsd) -> 
         remaining.0.max(0),
         needed.0,
     );
-    refused.resets_at = capped.ends.map(|ends| ends.to_rfc3339());
+    refused.resets_at = capped.ends.map(rfc3339);
     budget_exceeded(refused)
 }
 

@@ -1,5 +1,6 @@
 //! What the ledger tells: what is left, what was spent, what broke its bound.
 
+use nbhd_core::clock::rfc3339;
 use nbhd_core::error::BudgetRefusal;
 use nbhd_core::store::{Commit, Range, Write};
 use nbhd_core::{Code, Error, Result};
@@ -107,7 +108,7 @@ impl Ledger {
                 provisional: NanoUsd(provisional),
                 held: NanoUsd(held),
                 remaining: NanoUsd((capped.cap.0 - counted).max(0)),
-                resets_at: capped.ends.map(|ends| ends.to_rfc3339()),
+                resets_at: capped.ends.map(rfc3339),
             });
         }
         report.sort_by_key(|window| window.remaining);
@@ -207,7 +208,7 @@ impl Ledger {
                 remaining.0,
                 0,
             );
-            refusal.resets_at = capped.ends.map(|ends| ends.to_rfc3339());
+            refusal.resets_at = capped.ends.map(rfc3339);
             consider(Room { remaining, refusal });
         }
         Ok(tightest)

@@ -466,7 +466,7 @@ async fn a_refusal_says_what_is_left_and_when_it_resets() {
         ("tenant:a", "hour")
     );
     assert_eq!((budget.remaining, budget.needed), (200, 201));
-    assert_eq!(budget.resets_at.as_deref(), Some("2026-11-30T22:00:00+00:00"));
+    assert_eq!(budget.resets_at.as_deref(), Some("2026-11-30T22:00:00Z"));
     assert!(ledger.hold(request(&["tenant:a", "global"], 200)).await.is_ok());
     hold.settle(Settled::Final(NanoUsd(0))).await.unwrap();
 }

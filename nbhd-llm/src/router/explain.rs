@@ -1,5 +1,6 @@
 //! What would happen, and how things are: without calling anybody and without holding anything.
 
+use nbhd_core::clock::rfc3339;
 use nbhd_core::error::ErrorData;
 use nbhd_core::{Error, Result};
 use schemars::JsonSchema;
@@ -130,7 +131,7 @@ async fn one(router: &Inner, plan: &Plan, candidate: &Candidate) -> Result<Candi
         model: candidate.model.clone(),
         usable: resting.is_none(),
         skipped: None,
-        rests_until: resting.map(|resting| resting.until.to_rfc3339()),
+        rests_until: resting.map(|resting| rfc3339(resting.until)),
         rests_after: resting.map(|resting| resting.lane),
         output_cap: wanted.clone(),
         input_tokens: None,
@@ -203,7 +204,7 @@ pub(super) async fn status(router: &Inner) -> Result<Status> {
                 provider: provider.to_owned(),
                 model: model.to_owned(),
                 rests_after: resting.map(|resting| resting.lane),
-                rests_until: resting.map(|resting| resting.until.to_rfc3339()),
+                rests_until: resting.map(|resting| rfc3339(resting.until)),
             });
         }
         any_down |= !up;

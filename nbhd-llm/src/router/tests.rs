@@ -68,7 +68,7 @@ async fn a_throttled_model_gives_way_and_the_money_is_exact() {
     let explained = rig.router.explain(&chat()).await.unwrap();
     assert_eq!(
         explained.candidates[0].rests_until.as_deref(),
-        Some("2026-11-21T12:00:20+00:00")
+        Some("2026-11-21T12:00:20Z")
     );
     assert_eq!(rig.router.status().await.unwrap().verdict, Verdict::Down); // of purpose `alone`
 }
@@ -114,7 +114,7 @@ async fn what_does_not_fit_is_refused_before_anything_leaves() {
         (budget.scope.as_str(), budget.window.as_str(), budget.remaining),
         ("tenant:42", "day", 500_000)
     );
-    assert_eq!(budget.resets_at.as_deref(), Some("2026-11-22T00:00:00+00:00"));
+    assert_eq!(budget.resets_at.as_deref(), Some("2026-11-22T00:00:00Z"));
     assert!(rig.sent(|_| ()).is_empty());
     assert_eq!(rig.day().await, (0, 0, 0));
     // What it says would fit does fit.
