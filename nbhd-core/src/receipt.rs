@@ -1,5 +1,6 @@
 //! The record of one operation. It carries no body, no secret and no URL beyond the host.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +21,7 @@ pub struct Attempt {
     pub host: String,
     /// The status of the reply; absent when there was none.
     pub status: Option<u16>,
-    /// The error code, when it failed.
+    /// The error code, when it failed or was refused.
     pub error: Option<String>,
     /// The other side's id of the request.
     pub request_id: Option<String>,
@@ -30,8 +31,8 @@ pub struct Attempt {
     pub bytes_received: u64,
     /// Seconds from the first byte written to the end of the body.
     pub seconds: f64,
-    /// Rate-limit and quota headers of the reply.
-    pub limits: Vec<(String, String)>,
+    /// Rate-limit and quota headers of the reply, by name.
+    pub limits: BTreeMap<String, String>,
 }
 
 impl Attempt {
@@ -46,7 +47,7 @@ impl Attempt {
             bytes_sent: 0,
             bytes_received: 0,
             seconds: 0.0,
-            limits: Vec::new(),
+            limits: BTreeMap::new(),
         }
     }
 }

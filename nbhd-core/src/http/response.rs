@@ -7,6 +7,7 @@ use futures::StreamExt;
 use http::{HeaderMap, StatusCode};
 
 use super::BodyStream;
+use crate::transport::Verdict;
 use crate::{Code, Error, Outcome, Result};
 
 /// The largest reply that is read unless the request says otherwise: 64 MiB, because a Gmail message of the largest
@@ -21,6 +22,7 @@ pub struct Response {
     pub headers: HeaderMap,
     body: BodyStream,
     limit: usize,
+    verdict: Option<Verdict>,
 }
 
 impl Response {
@@ -31,6 +33,7 @@ impl Response {
             headers,
             body,
             limit,
+            verdict: None,
         }
     }
 
@@ -43,6 +46,7 @@ impl Response {
             headers,
             body,
             limit: super::RESPONSE_LIMIT,
+            verdict: None,
         }
     }
 
@@ -99,6 +103,24 @@ impl Response {
             within(read, limit)?;
             Ok(piece)
         }))
+    }
+
+    /// The same reply, with the place where the receipt looks up what it was found to mean.
+    pub(crate) fn with_verdict(mut self, verdict: Verdict) -> Self {
+        self.verdict = Some(verdict);
+        self
+    }
+
+    /// What the reply, a refusal, was found to mean. Said before its body is let go.
+    pub(crate) fn found(&self, code: Code) {
+        if let Some(verdict) = &self.verdict {
+            let _ = verdict.set(code);
+        }
+    }
+
+    /// The next piece of the body, without the size limit.
+    pub(crate) async fn piece(&mut self) -> Option<Result<Bytes>> {
+        self.body.next().await
     }
 
     /// The same reply with its body wrapped: how a layer learns that the body has ended or was dropped.

@@ -1,6 +1,7 @@
 //! One attempt as it stands in the receipt: written when the reply's body has ended or was dropped.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use super::Transport;
 use crate::http::{HeaderMap, Request, Response};
 use crate::receipt::Attempt;
 use crate::secret::redact;
-use crate::{Operation, Result};
+use crate::{Code, Operation, Result};
 
 /// Writes attempts into the receipt.
 #[derive(Debug)]
@@ -27,7 +28,9 @@ impl Transport for Recorded {
                 record.attempt.status = Some(reply.status.as_u16());
                 record.attempt.request_id = request_id(&reply.headers);
                 record.attempt.limits = limits(&reply.headers);
-                Ok(reply.map_body(|mut body| {
+                let verdict = Verdict::default();
+                record.verdict = Some(verdict.clone());
+                Ok(reply.with_verdict(verdict).map_body(|mut body| {
                     Box::pin(futures::stream::poll_fn(move |context| {
                         let piece = body.poll_next_unpin(context);
                         if let std::task::Poll::Ready(piece) = &piece {
@@ -45,11 +48,18 @@ impl Transport for Recorded {
     }
 }
 
+/// What a refusal was found to mean by those who read its body. Set before the body is let go, it stands in the receipt.
+pub(crate) type Verdict = Arc<OnceLock<Code>>;
+
 /// An attempt that runs. Its end, however it comes, writes it down once.
 struct Record {
     operation: Operation,
+    turn: u64,
     started: Duration,
     attempt: Attempt,
+    verdict: Option<Verdict>,
+    /// The body has come to its end.
+    ended: bool,
     written: bool,
 }
 
@@ -61,7 +71,10 @@ impl Record {
         Self {
             started: operation.host().clock().monotonic(),
             operation: operation.clone(),
+            turn: operation.next_turn(),
             attempt,
+            verdict: None,
+            ended: false,
             written: false,
         }
     }
@@ -70,16 +83,37 @@ impl Record {
         match piece {
             Some(Ok(bytes)) => self.attempt.bytes_received += bytes.len() as u64,
             Some(Err(error)) => self.attempt.error = Some(error.code().name().to_owned()),
-            None => self.write(),
+            None => {
+                self.end();
+                // What a refusal means is not known until its body was read.
+                if !self.refused() {
+                    self.write();
+                }
+            }
         }
+    }
+
+    fn end(&mut self) {
+        if !self.ended {
+            self.ended = true;
+            let now = self.operation.host().clock().monotonic();
+            self.attempt.seconds = now.saturating_sub(self.started).as_secs_f64();
+        }
+    }
+
+    fn refused(&self) -> bool {
+        self.attempt.status.is_some_and(|status| status >= 300)
     }
 
     fn write(&mut self) {
         if !self.written {
             self.written = true;
-            let now = self.operation.host().clock().monotonic();
-            self.attempt.seconds = now.saturating_sub(self.started).as_secs_f64();
-            self.operation.note_attempt(self.attempt.clone());
+            self.end();
+            let verdict = self.verdict.as_ref().and_then(|verdict| verdict.get());
+            if let (None, Some(code)) = (&self.attempt.error, verdict) {
+                self.attempt.error = Some(code.name().to_owned());
+            }
+            self.operation.note_attempt_at(self.turn, self.attempt.clone());
         }
     }
 }
@@ -108,7 +142,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The headers that speak of rate limits and quotas.
-fn limits(headers: &HeaderMap) -> Vec<(String, String)> {
+fn limits(headers: &HeaderMap) -> BTreeMap<String, String> {
     const MANY: usize = 16;
     headers
         .iter()
@@ -152,7 +186,13 @@ mod tests {
             ("set-cookie", "session=secret"),
             ("retry-after", "2"),
         ]));
-        let names: Vec<&str> = kept.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["x-ratelimit-remaining-requests", "retry-after"]);
+        let kept: Vec<(&str, &str)> = kept
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(
+            kept,
+            [("retry-after", "2"), ("x-ratelimit-remaining-requests", "59")]
+        );
     }
 }

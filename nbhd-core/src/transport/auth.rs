@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::Transport;
 use super::permit::{Permits, pay};
 use crate::http::{Authorization, Request, Response, StatusCode};
-use crate::{Error, Operation, Result};
+use crate::{Code, Error, Operation, Result};
 
 /// What knows the credential of a client.
 #[async_trait]
@@ -46,12 +46,15 @@ impl Transport for Authorized {
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
-        let fresh = self
-            .authorize
-            .rejected(operation, &used)
-            .await
-            .map_err(Error::settled)?;
-        let Some(fresh) = fresh else { return Ok(reply) };
+        let fresh = match self.authorize.rejected(operation, &used).await {
+            Ok(Some(fresh)) => fresh,
+            Ok(None) => return Ok(reply),
+            Err(error) => {
+                reply.found(Code::Unauthenticated);
+                return Err(error.settled());
+            }
+        };
+        reply.found(Code::Unauthenticated);
         drop(reply); // ends the first attempt before the second begins
         let replay = request.with_authorization(fresh);
         match &self.permits {

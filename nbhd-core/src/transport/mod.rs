@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use crate::http::{Request, Response};
 use crate::{Operation, Result};
 
+pub(crate) use attempt::Verdict;
 pub use auth::Authorize;
 pub use guard::HostRule;
 pub use permit::{Permit, Permits};

@@ -2,8 +2,6 @@
 
 use std::fmt::Debug;
 
-use futures::StreamExt;
-
 use super::attempt::request_id;
 use super::retry_after::retry_after;
 use crate::http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -97,11 +95,11 @@ pub(crate) fn is_answer(request: &Request, reply: &Response) -> bool {
 pub(crate) async fn into_error(
     classify: Option<&dyn Classify>,
     request: &Request,
-    reply: Response,
+    mut reply: Response,
     now: Timestamp,
 ) -> Error {
-    let (status, headers) = (reply.status, reply.headers.clone());
-    let body = beginning(reply).await;
+    let body = beginning(&mut reply).await;
+    let (status, headers) = (reply.status, std::mem::take(&mut reply.headers));
     let plain = by_status(status);
     let outcome = plain.outcome();
     let mut error = classify
@@ -123,14 +121,14 @@ pub(crate) async fn into_error(
     {
         error = error.with_retry_after(wait);
     }
+    reply.found(error.code());
     error
 }
 
-async fn beginning(reply: Response) -> Vec<u8> {
-    let mut body = reply.into_stream();
+async fn beginning(reply: &mut Response) -> Vec<u8> {
     let mut read = Vec::new();
     // A refusal whose body breaks off is still a refusal: what came of it serves.
-    while let Some(Ok(piece)) = body.next().await {
+    while let Some(Ok(piece)) = reply.piece().await {
         let room = BODY_PREFIX - read.len();
         read.extend_from_slice(&piece[..piece.len().min(room)]);
         if read.len() == BODY_PREFIX {
