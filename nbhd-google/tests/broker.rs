@@ -404,3 +404,77 @@ async fn a_caller_that_goes_away_takes_no_refresh_along() {
     assert_eq!(account.access_token().await.unwrap().token.expose(), "ya29.b");
     assert_eq!(stage.refreshes(), 2);
 }
+
+#[tokio::test]
+async fn a_refresh_stands_in_the_receipt_of_the_call_that_needed_it() {
+    let stage = Stage::new(empty_list);
+    let account = stage.account().await;
+    stage.expire();
+    let page = account.gmail().list_messages(ListMessages::new()).await.unwrap();
+    let labels: Vec<&str> = page.receipt.attempts.iter().map(|a| a.label.as_str()).collect();
+    assert_eq!(labels, ["google.token", "gmail.messages.list"]);
+    // As a call of its own it has its own.
+    stage.expire();
+    let access = account.access_token().await.unwrap();
+    assert_eq!(access.receipt.operation, "google.access_token");
+    assert_eq!(access.receipt.attempts.len(), 1);
+    let operations: Vec<String> = stage.receipts.all().into_iter().map(|r| r.operation).collect();
+    assert_eq!(
+        operations,
+        ["google.connect", "gmail.list_messages", "google.access_token"]
+    );
+}
+
+#[tokio::test]
+async fn one_of_many_refreshes_and_the_others_say_that_they_waited() {
+    let stage = Stage::new(empty_list);
+    let account = stage.account().await;
+    stage.expire();
+    let answers = join_all((0..20).map(|_| account.access_token())).await;
+    let receipts: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.unwrap().receipt)
+        .collect();
+    let (asked, waited): (Vec<_>, Vec<_>) = receipts.iter().partition(|receipt| !receipt.attempts.is_empty());
+    assert_eq!((asked.len(), waited.len()), (1, 19));
+    assert!(asked[0].waits.is_empty());
+    for receipt in waited {
+        let causes: Vec<&str> = receipt.waits.iter().map(|wait| wait.cause.as_str()).collect();
+        assert_eq!(causes, ["single_flight"]);
+    }
+    assert_eq!(stage.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_its_refresh_and_one_receipt() {
+    let stage = Stage::new(empty_list);
+    let account = stage.account().await;
+    stage.expire();
+    {
+        // Polled once: the refresh has begun, and its caller goes.
+        let mut call = Box::pin(account.access_token());
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    let access = account.access_token().await.unwrap();
+    assert_eq!(access.token.expose(), "ya29.access-0000000002");
+    // The one who joined waited; the refresh stands in the receipt of the one who went.
+    assert_eq!(access.receipt.waits[0].cause, "single_flight");
+    assert!(access.receipt.attempts.is_empty());
+    let gone = loop {
+        let all = stage.receipts.all();
+        if let Some(gone) = all.into_iter().find(|receipt| receipt.outcome == "cancelled") {
+            break gone;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(
+        (gone.operation.as_str(), gone.attempts.len()),
+        ("google.access_token", 1)
+    );
+    assert_eq!(
+        stage.receipts.all().len(),
+        3,
+        "connect, the one who went, the one who stayed"
+    );
+    assert_eq!(stage.refreshes(), 2);
+}

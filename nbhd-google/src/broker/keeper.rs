@@ -99,12 +99,17 @@ impl Keeper {
     ) -> Result<Access> {
         // A flight that was under way before the rejection may land with the rejected token: then a second one starts.
         for _ in 0..2 {
-            let flight = match self.at_hand(rejected) {
+            let (flight, joined) = match self.at_hand(operation, rejected) {
                 AtHand::Access(access) => return Ok(access),
-                AtHand::Flight(flight) => flight,
+                AtHand::Started(flight) => (flight, None),
+                AtHand::Joined(flight) => (flight, Some(self.0.host.clock().monotonic())),
             };
-            let access = tokio::time::timeout(operation.remaining(), flight.wait())
-                .await
+            let landed = tokio::time::timeout(operation.remaining(), flight.wait()).await;
+            if let Some(since) = joined {
+                let now = self.0.host.clock().monotonic();
+                operation.note_wait("single_flight", now.saturating_sub(since));
+            }
+            let access = landed
                 .map_err(|_| Error::new(Code::Timeout, "the deadline came before the access token"))??;
             if rejected.is_none_or(|token| *token != access.token) {
                 return Ok(access);
@@ -174,7 +179,9 @@ impl Keeper {
         })
     }
 
-    fn at_hand(&self, rejected: Option<&Arc<Secret>>) -> AtHand {
+    /// A token, or the refresh that brings one. Its requests stand in the receipt of the call that starts it; those who join
+    /// say that they waited.
+    fn at_hand(&self, operation: &Operation, rejected: Option<&Arc<Secret>>) -> AtHand {
         let now = self.0.host.clock().now();
         let mut desk = self.desk();
         if let Some(access) = &desk.access
@@ -184,16 +191,17 @@ impl Keeper {
             return AtHand::Access(access.clone());
         }
         if let Some(flight) = desk.flight.as_ref().filter(|flight| !flight.has_ended()) {
-            return AtHand::Flight(flight.clone());
+            return AtHand::Joined(flight.clone());
         }
         let (keeper, rejected) = (self.clone(), rejected.cloned());
+        let branch = lease::branch(operation);
         let flight = Flight::start(async move {
-            let access = lease::obtain(&keeper.0, rejected).await?;
+            let access = lease::obtain(&keeper.0, &branch, rejected).await?;
             keeper.keep(&access);
             Ok(access)
         });
         desk.flight = Some(flight.clone());
-        AtHand::Flight(flight)
+        AtHand::Started(flight)
     }
 
     /// Keeps a token at hand unless a later record's is there already.
@@ -221,7 +229,10 @@ impl Keeper {
 
 enum AtHand {
     Access(Access),
-    Flight(Flight<Access>),
+    /// This call refreshes.
+    Started(Flight<Access>),
+    /// Another call does.
+    Joined(Flight<Access>),
 }
 
 impl Inner {

@@ -25,15 +25,21 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const TRIES: u32 = 3;
 
 /// An access token from the store where another process has left one, else from Google.
-pub(super) async fn obtain(keeper: &Inner, rejected: Option<Arc<Secret>>) -> Result<Access> {
+pub(super) async fn obtain(
+    keeper: &Inner,
+    operation: &Operation,
+    rejected: Option<Arc<Secret>>,
+) -> Result<Access> {
     if let Some(access) = look(keeper, rejected.as_ref()).await? {
         return Ok(access);
     }
-    let operation = Operation::begin_within(&keeper.host, "google.refresh_token", LIMIT)
-        .with_provider("google")
-        .with_account(keeper.account.clone());
-    let work = refresh(keeper, operation.clone(), rejected);
-    operation.run(work).await.map(|(access, _)| access)
+    refresh(keeper, operation, rejected).await
+}
+
+/// The refresh as a part of the call that needed it first. It goes on when that caller goes away, so that a token which
+/// Google has already rotated is still stored.
+pub(super) fn branch(operation: &Operation) -> Operation {
+    operation.branch("google.refresh_token", LIMIT)
 }
 
 /// Connects an account: nothing is stored unless Google takes the token.
@@ -108,13 +114,13 @@ pub(super) async fn disconnect(keeper: &Inner, operation: &Operation) -> Result<
     Err(contended())
 }
 
-async fn refresh(keeper: &Inner, operation: Operation, rejected: Option<Arc<Secret>>) -> Result<Access> {
+async fn refresh(keeper: &Inner, operation: &Operation, rejected: Option<Arc<Secret>>) -> Result<Access> {
     for _ in 0..TRIES {
-        let lease = match hold(keeper, &operation, rejected.as_ref()).await? {
+        let lease = match hold(keeper, operation, rejected.as_ref()).await? {
             Held::Lease(lease) => lease,
             Held::Access(access) => return Ok(access),
         };
-        let turn = turn(keeper, &operation, rejected.as_ref(), &lease).await;
+        let turn = turn(keeper, operation, rejected.as_ref(), &lease).await;
         if !matches!(turn, Ok(Some(_))) {
             release(keeper, &lease).await;
         }

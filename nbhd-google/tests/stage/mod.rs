@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nbhd_core::clock::FakeClock;
+use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::store::{MemoryStore, Store};
 use nbhd_core::testkit::{Call, Handler, Reply, Server};
 use nbhd_core::vault::Vault;
@@ -29,6 +30,7 @@ pub(crate) struct Stage {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) host: Host,
+    pub(crate) receipts: Arc<MemoryReceipts>,
     tokens: Arc<Mutex<VecDeque<Reply>>>,
 }
 
@@ -91,15 +93,18 @@ impl Stage {
             api: Box::new(api),
         };
         let server = Server::start(Arc::new(play)).unwrap();
+        let receipts = Arc::new(MemoryReceipts::default());
         let host = Host::builder(store.clone())
             .with_clock(clock.clone())
             .with_vault(Vault::with_key(Secret::new(KEY)))
+            .with_receipts(receipts.clone())
             .build();
         Self {
             server,
             clock,
             store,
             host,
+            receipts,
             tokens,
         }
     }
