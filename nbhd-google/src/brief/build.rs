@@ -6,6 +6,7 @@ use nbhd_core::Result;
 use super::actions;
 use super::conflicts::{self, MAX_OVERLAPS, blocks};
 use super::input::{BriefBusy, BriefEvent, BriefInput, BriefMessage, EventSpan};
+use super::moment::spoken;
 use super::report::{ActionItem, Brief, CalendarBrief, CalendarItem, Conflict, InboxBrief, InboxItem};
 use super::window::Window;
 
@@ -114,7 +115,7 @@ fn priority(message: &BriefMessage, actions: &[ActionItem], window: &Window) -> 
         .filter_map(|item| item.due.as_deref())
         .min();
     if let Some(due) = asked.filter(|due| due.get(..10) <= soon.get(..10)) {
-        return Some(format!("asks for something by {due}"));
+        return Some(format!("asks for something by {}", spoken(due)));
     }
     let subject = message.subject.to_lowercase();
     if let Some(word) = URGENT.iter().find(|word| subject.contains(*word)) {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::moment::{day, spoken, spoken_words};
 use super::report::{Brief, CalendarItem, Confidence, InboxItem};
 
 impl Brief {
@@ -91,7 +92,7 @@ impl Brief {
         for action in &self.actions {
             let mut text = escaped(&action.task);
             if let Some(due) = &action.due {
-                let _ = write!(text, " — due {}", escaped(&moment(due)));
+                let _ = write!(text, " — due {}", escaped(&spoken(due)));
             }
             if action.confidence == Confidence::Low {
                 text.push_str(" (perhaps)");
@@ -114,7 +115,7 @@ fn message(item: &InboxItem, marked: bool) -> String {
         format!("{subject} — {}", escaped(&item.from))
     };
     if let Some(why) = item.why.as_deref().filter(|_| marked) {
-        let _ = write!(text, ": {}", escaped(why));
+        let _ = write!(text, ": {}", escaped(&spoken_words(why)));
     }
     text
 }
@@ -127,13 +128,9 @@ fn event(item: &CalendarItem, with_day: bool) -> String {
     };
     let when = match (item.all_day, with_day) {
         (true, false) => "all day".to_owned(),
-        (true, true) => format!("{}, all day", escaped(&item.start)),
+        (true, true) => format!("{}, all day", escaped(&day(&item.start))),
         (false, false) => span(&item.start, &item.end),
-        (false, true) => format!(
-            "{} {}",
-            escaped(item.start.get(..10).unwrap_or_default()),
-            span(&item.start, &item.end)
-        ),
+        (false, true) => format!("{} {}", escaped(&day(&item.start)), span(&item.start, &item.end)),
     };
     match item.location.as_deref().filter(|place| !place.trim().is_empty()) {
         Some(place) => format!("{when} {title} ({})", escaped(place)),
@@ -141,21 +138,13 @@ fn event(item: &CalendarItem, with_day: bool) -> String {
     }
 }
 
-/// `09:00–10:00`, with the day of the end where it is another.
+/// `09:00–10:00`, or `09:00–Tue 6 Jan 10:00` where it ends on another day.
 fn span(start: &str, end: &str) -> String {
     let clock = |time: &str| time.get(11..16).map(escaped);
     match (clock(start), clock(end)) {
         (Some(from), Some(to)) if start.get(..10) == end.get(..10) => format!("{from}–{to}"),
-        (Some(from), Some(to)) => format!("{from}–{} {to}", escaped(end.get(..10).unwrap_or_default())),
-        _ => escaped(start),
-    }
-}
-
-/// A day, or a day and time without the offset.
-fn moment(due: &str) -> String {
-    match (due.get(..10), due.get(11..16)) {
-        (Some(day), Some(time)) => format!("{day} {time}"),
-        _ => due.to_owned(),
+        (Some(from), Some(to)) => format!("{from}–{} {to}", escaped(&day(end))),
+        _ => escaped(&day(start)),
     }
 }
 

@@ -26,6 +26,7 @@ mod convert;
 mod due;
 mod input;
 mod markdown;
+mod moment;
 mod report;
 mod validate;
 mod window;

@@ -24,6 +24,8 @@ pub struct SeenCall {
     pub bearer: Option<String>,
     /// The refresh token that came with it.
     pub refresh_token: Option<String>,
+    /// The client secret that came with it.
+    pub client_secret: Option<String>,
     /// Whether it came inside a batch.
     pub in_batch: bool,
     /// The size of the request's body, in bytes.

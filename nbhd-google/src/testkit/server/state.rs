@@ -172,6 +172,12 @@ impl State {
             Reply::Full { status, body, .. } => (Some(status.as_u16()), body.len()),
             _ => (None, 0),
         };
+        let form = if label == "oauth.token" {
+            call.form()
+        } else {
+            Vec::new()
+        };
+        let of_form = |name: &str| field(&form, name).map(str::to_owned);
         let seen = SeenCall {
             label: label.to_owned(),
             at: self.clock.now(),
@@ -183,9 +189,8 @@ impl State {
                 .header("authorization")
                 .and_then(bearer_token)
                 .map(str::to_owned),
-            refresh_token: (label == "oauth.token")
-                .then(|| field(&call.form(), "refresh_token").map(str::to_owned))
-                .flatten(),
+            refresh_token: of_form("refresh_token"),
+            client_secret: of_form("client_secret"),
             in_batch,
             request_bytes: call.body.len(),
             answer_bytes,
