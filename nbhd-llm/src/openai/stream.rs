@@ -78,9 +78,17 @@ impl StreamDecoder for Decoder {
         state.is_failed()?;
         let taken = parser.finish(|data| state.take(data, events));
         let cut = !state.done && !state.gather.is_finished();
+        let foreign = state.chunks == 0 && parser.is_foreign();
         let whole = match taken {
             // A line that was cut in its middle is a cut stream, not a garbled one.
             Err(error) if error.code() != Code::ProtocolError || !cut => Err(error),
+            // Bytes that are no events, such as the page of a proxy: nothing was cut, and asking again brings the same.
+            _ if foreign => Err(Error::new(
+                Code::ProtocolError,
+                format!("what {} answered is no stream of events", state.provider),
+            )
+            .with_provider(&state.provider)
+            .with_outcome(Outcome::Unknown)),
             _ if cut => Err(Error::new(
                 Code::ProviderUnavailable,
                 format!("the stream of {} ended before its end", state.provider),

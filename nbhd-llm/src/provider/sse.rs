@@ -23,6 +23,8 @@ pub struct SseParser {
     after_cr: bool,
     /// The first line has been seen.
     begun: bool,
+    /// A line was seen that is no line of an event stream.
+    foreign: bool,
 }
 
 impl SseParser {
@@ -68,11 +70,23 @@ impl SseParser {
         Ok(())
     }
 
+    /// Whether a line was seen that no event stream has: neither a comment nor one of the fields of the standard. Readers ignore
+    /// such lines; a body of nothing else is another kind of answer. Call it after `finish`.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
     /// Takes the end of the body: an event without its closing empty line counts.
     pub fn finish(&mut self, mut event: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         if !self.line.is_empty() {
             let line = std::mem::take(&mut self.line);
-            self.take(&line, &mut event)?;
+            // A line that was cut within the name of its field is a beginning, not a foreign one.
+            let whole = !FIELDS
+                .iter()
+                .any(|name| name.len() > line.len() && name.starts_with(&line));
+            if whole {
+                self.take(&line, &mut event)?;
+            }
         }
         self.take(b"", &mut event)
     }
@@ -95,7 +109,10 @@ impl SseParser {
             }
             return Ok(());
         }
-        let Some(value) = field(line) else { return Ok(()) };
+        let Some(value) = field(line) else {
+            self.foreign |= line[0] != b':' && !FIELDS.contains(&name(line));
+            return Ok(());
+        };
         if self.has_data {
             within(self.data.len() + value.len() + 1)?;
             self.data.push(b'\n');
@@ -104,6 +121,14 @@ impl SseParser {
         self.data.extend_from_slice(value);
         Ok(())
     }
+}
+
+/// The fields of the standard.
+const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
+
+/// The name of a line's field: what stands before its colon.
+fn name(line: &[u8]) -> &[u8] {
+    memchr::memchr(b':', line).map_or(line, |colon| &line[..colon])
 }
 
 /// The value of a `data` line.
@@ -172,6 +197,33 @@ mod tests {
     fn a_missing_end_counts() {
         assert_eq!(whole(&[b"data: a\n\ndata: b"]), ["a", "b"]);
         assert_eq!(whole(&[b"data: a\n"]), ["a"]);
+    }
+
+    #[test]
+    fn what_is_no_event_stream_is_told() {
+        let foreign = |bytes: &[u8]| {
+            let mut parser = SseParser::new();
+            parser.feed(bytes, |_| Ok(())).unwrap();
+            parser.finish(|_| Ok(())).unwrap();
+            parser.is_foreign()
+        };
+        for stream in [
+            &b""[..],
+            b": waiting\n\nevent: x\nid: 1\nretry: 5\ndata: a\n\n",
+            b"data: a\n\ndat",
+            b"ev",
+            b"data",
+        ] {
+            assert!(!foreign(stream), "{}", String::from_utf8_lossy(stream));
+        }
+        for other in [
+            &b"<html><body>Welcome!</body></html>"[..],
+            b"{\"error\": {}}\n",
+            b"\x00\xff\x1b data: a",
+            b"database: x\n",
+        ] {
+            assert!(foreign(other), "{}", String::from_utf8_lossy(other));
+        }
     }
 
     #[test]

@@ -256,7 +256,7 @@ impl Running {
         let lane = classify::lane(&error);
         error.code().name().clone_into(&mut self.record.outcome);
         self.record.class = Some(lane.name().to_owned());
-        self.record.status = error.provider_status();
+        self.record.status = error.provider_status().or(self.record.status);
         self.record.reason = error.provider_reason().map(str::to_owned);
         self.record.request_id = error.request_id().map(str::to_owned);
         self.settle(operation, &charge).await;

@@ -264,7 +264,10 @@ async fn ask(
 ) -> Result<Won, Lost> {
     let transport = running.candidate.transport.clone();
     let body = match transport.send(operation, request).await {
-        Ok(reply) => Response::bytes(reply).await,
+        Ok(reply) => {
+            running.record.status = Some(reply.status.as_u16());
+            Response::bytes(reply).await
+        }
         Err(error) => Err(error),
     };
     let answer = match body {
@@ -304,12 +307,14 @@ async fn open(
     let mut decoder = running.candidate.provider.stream();
     let patience = plan.first_content(&running.candidate).min(operation.remaining());
     let mut events = Vec::new();
+    let mut status = None;
     let until_content = async {
-        let mut body = transport
+        let reply = transport
             .send(operation, request)
             .await
-            .map_err(|error| (error, false))?
-            .into_stream();
+            .map_err(|error| (error, false))?;
+        status = Some(reply.status.as_u16());
+        let mut body = reply.into_stream();
         loop {
             let Some(piece) = body.next().await else {
                 let answer = decoder.finish(&mut events).map_err(|error| (error, false))?;
@@ -337,6 +342,7 @@ async fn open(
             let error = Error::new(Code::Timeout, "no content came in time").with_outcome(Outcome::Unknown);
             Err((error, false))
         });
+    running.record.status = status;
     match opened {
         Ok((body, answer)) => {
             running.record.first_content = Some(running.elapsed());
