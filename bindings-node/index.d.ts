@@ -111,6 +111,8 @@ declare class AccessToken {
   get expiresAt(): string;
   /** The scopes it has. */
   get scopes(): Array<string>;
+  /** The receipt of the call that got it. */
+  get receipt(): Receipt;
 }
 
 /** One account: its connection, Gmail and Calendar. */
@@ -121,6 +123,8 @@ declare class Account {
   get name(): string;
   /** Connects with a refresh token that the program holds already; it is sealed at once and never comes back out. */
   connect(refreshToken: Secret | string, options?: { scopes?: Array<string> } & CallOptions): Promise<Connection>;
+  /** Ends the grant at Google and forgets the tokens here. Where Google cannot be asked this throws and changes nothing. */
+  disconnect(options?: CallOptions): Promise<Connection>;
   /** The state of the connection. Asks the store only, never Google. */
   status(options?: CallOptions): Promise<Connection>;
   /** A short-lived access token, for calls that nbhd does not make. */
@@ -192,6 +196,10 @@ declare class Inbox {
   pending(options?: CallOptions): Promise<number>;
   /** The events that were given up, newest last, at most `limit` (100). */
   deadLetters(limit?: number, options?: CallOptions): Promise<Array<DeadLetter>>;
+  /** Puts a dead letter back at the end of its lane, with all its attempts. `not_found` when there is none. */
+  revive(id: string, options?: CallOptions): Promise<void>;
+  /** Forgets a dead letter; forgetting one that is not there is fine. */
+  forgetDead(id: string, options?: CallOptions): Promise<void>;
 }
 
 /** A model router: purposes, fallback, and budgets that cannot be overspent. `new Router(host, "llm.toml")`, or the same as an object, with the field names of the file. */
@@ -309,6 +317,10 @@ declare class Telegram {
   send(conversation: string, message: Omit<OutboundMessage, "conversation"> & CallOptions): Promise<Delivery>;
   /** Goes on with what `work.commit` stored, or an earlier `send` left, under this key. */
   resume(key: string, options?: CallOptions): Promise<Delivery>;
+  /** Gives a message that the bot sent a new text, which must fit into one part. What it says already is done. */
+  edit(messageId: string, conversation: string, message: Omit<OutboundMessage, "conversation"> & CallOptions): Promise<Receipt>;
+  /** Shows for five seconds that the bot is writing. */
+  typing(conversation: string, options?: CallOptions): Promise<Receipt>;
   /** A message as an intent for `work.commit([…])`: rendered and split, neither stored nor sent. Pure. */
   intent(conversation: string, message: Omit<OutboundMessage, "conversation">): NewIntent;
   /** Asks the platform who the bot is. */

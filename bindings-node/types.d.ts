@@ -1407,7 +1407,7 @@ export interface RequestAttempt {
   host: string;
   /** The status of the reply; absent when there was none. */
   status: number | null;
-  /** The error code, when it failed. */
+  /** The error code, when it failed or was refused. */
   error: string | null;
   /** The other side's id of the request. */
   requestId: string | null;
@@ -1417,8 +1417,8 @@ export interface RequestAttempt {
   bytesReceived: number;
   /** Seconds from the first byte written to the end of the body. */
   seconds: number;
-  /** Rate-limit and quota headers of the reply. */
-  limits: Array<[string, string]>;
+  /** Rate-limit and quota headers of the reply, by name. */
+  limits: Record<string, string>;
 }
 
 /** What the user answered to an invitation. */

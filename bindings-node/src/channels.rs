@@ -75,7 +75,7 @@ impl Telegram {
         conversation: String,
         message: Option<Object<'_>>,
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
-        let given = given(conversation, message.as_ref());
+        let given = given("send", conversation, message.as_ref());
         let telegram = self.inner.clone();
         promise(env, message.as_ref(), async move {
             telegram.send(given?).await.map(Data)
@@ -99,6 +99,42 @@ impl Telegram {
         })
     }
 
+    /// Gives a message that the bot sent a new text, which must fit into one part. What it says already is done.
+    #[napi(
+        ts_args_type = "messageId: string, conversation: string, message: Omit<OutboundMessage, \"conversation\"> & CallOptions",
+        ts_return_type = "Promise<Receipt>"
+    )]
+    pub fn edit<'env>(
+        &self,
+        env: &'env Env,
+        message_id: String,
+        conversation: String,
+        message: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let given = given("edit", conversation, message.as_ref());
+        let telegram = self.inner.clone();
+        promise(env, message.as_ref(), async move {
+            telegram.edit(&message_id, given?).await.map(Data)
+        })
+    }
+
+    /// Shows for five seconds that the bot is writing.
+    #[napi(
+        ts_args_type = "conversation: string, options?: CallOptions",
+        ts_return_type = "Promise<Receipt>"
+    )]
+    pub fn typing<'env>(
+        &self,
+        env: &'env Env,
+        conversation: String,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let telegram = self.inner.clone();
+        promise(env, options.as_ref(), async move {
+            telegram.typing(&conversation).await.map(Data)
+        })
+    }
+
     /// A message as an intent for `work.commit([…])`: rendered and split, neither stored nor sent. Pure.
     #[napi(
         ts_args_type = "conversation: string, message: Omit<OutboundMessage, \"conversation\">",
@@ -110,7 +146,7 @@ impl Telegram {
         conversation: String,
         message: Option<Object<'_>>,
     ) -> Result<Unknown<'env>> {
-        let intent = given(conversation, message.as_ref())
+        let intent = given("intent", conversation, message.as_ref())
             .and_then(|message| self.inner.intent(&message))
             .map_err(|error| raise(env, &error))?;
         Data(intent).to_node(env)
@@ -132,10 +168,14 @@ impl Telegram {
     }
 }
 
-fn given(conversation: String, message: Option<&Object<'_>>) -> std::result::Result<Message, Error> {
+fn given(
+    what: &str,
+    conversation: String,
+    message: Option<&Object<'_>>,
+) -> std::result::Result<Message, Error> {
     let mut fields = call_value(message)?;
     fields.insert("conversation".to_owned(), conversation.into());
-    input("send", Value::Object(fields))
+    input(what, Value::Object(fields))
 }
 
 /// Headers as Node's `request.headers` has them. What is no header at all is left out: it verifies nothing.

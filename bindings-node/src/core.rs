@@ -213,6 +213,36 @@ impl Inbox {
             inbox.dead_letters(limit).await.map(Data)
         })
     }
+
+    /// Puts a dead letter back at the end of its lane, with all its attempts. `not_found` when there is none.
+    #[napi(
+        ts_args_type = "id: string, options?: CallOptions",
+        ts_return_type = "Promise<void>"
+    )]
+    pub fn revive<'env>(
+        &self,
+        env: &'env Env,
+        id: String,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let inbox = self.inner.clone();
+        promise(env, options.as_ref(), async move { inbox.revive(&id).await })
+    }
+
+    /// Forgets a dead letter; forgetting one that is not there is fine.
+    #[napi(
+        ts_args_type = "id: string, options?: CallOptions",
+        ts_return_type = "Promise<void>"
+    )]
+    pub fn forget_dead<'env>(
+        &self,
+        env: &'env Env,
+        id: String,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let inbox = self.inner.clone();
+        promise(env, options.as_ref(), async move { inbox.forget_dead(&id).await })
+    }
 }
 
 /// One event in a worker's hands. It ends with `done`, `commit` or `fail`; without any of them its lane is free again

@@ -95,6 +95,22 @@ impl Account {
         })
     }
 
+    /// Ends the grant at Google and forgets the tokens here. Where Google cannot be asked this throws and changes nothing.
+    #[napi(
+        ts_args_type = "options?: CallOptions",
+        ts_return_type = "Promise<Connection>"
+    )]
+    pub fn disconnect<'env>(
+        &self,
+        env: &'env Env,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let account = self.inner.clone();
+        promise(env, options.as_ref(), async move {
+            account.disconnect().await.map(Data)
+        })
+    }
+
     /// The state of the connection. Asks the store only, never Google.
     #[napi(
         ts_args_type = "options?: CallOptions",
@@ -169,13 +185,19 @@ impl AccessToken {
     /// When it ends, ISO 8601.
     #[napi(getter)]
     pub fn expires_at(&self) -> String {
-        self.inner.expires_at.to_rfc3339()
+        nbhd_core::clock::rfc3339(self.inner.expires_at)
     }
 
     /// The scopes it has.
     #[napi(getter)]
     pub fn scopes(&self) -> Vec<String> {
         self.inner.scopes.clone()
+    }
+
+    /// The receipt of the call that got it.
+    #[napi(getter, ts_return_type = "Receipt")]
+    pub fn receipt<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        Data(self.inner.receipt.clone()).to_node(env)
     }
 }
 

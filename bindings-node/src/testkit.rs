@@ -64,7 +64,7 @@ impl Clock {
     /// What it shows, ISO 8601.
     #[napi]
     pub fn now(&self) -> String {
-        nbhd_core::Clock::now(&*self.inner).to_rfc3339()
+        nbhd_core::clock::rfc3339(nbhd_core::Clock::now(&*self.inner))
     }
 }
 

@@ -29,7 +29,7 @@ const cases = files.flatMap((name) => {
 });
 
 // The keys of these are the user's: no language renames them.
-const maps = new Set(["parameters", "arguments", "metadata", "schema", "headers", "data", "calendars", "details", "payload"]);
+const maps = new Set(["parameters", "arguments", "metadata", "schema", "headers", "data", "calendars", "details", "payload", "limits"]);
 const camel = (name) => name.replace(/(?<=.)_+(.)/g, (_, letter) => letter.toUpperCase());
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -70,10 +70,11 @@ class Stage {
     const claimed = async (end) => end(await this.host.inbox.claim());
     switch (operation) {
       case "google.connect": return account.connect(new Secret(given.refreshToken), given);
+      case "google.disconnect": return account.disconnect();
       case "google.status": return account.status();
       case "google.access_token": {
         const access = await account.accessToken();
-        return { token: access.reveal(), scopes: access.scopes, expiresAt: access.expiresAt };
+        return { token: access.reveal(), scopes: access.scopes, expiresAt: access.expiresAt, receipt: access.receipt };
       }
       case "gmail.list_messages": return page(await account.gmail.listMessages(given));
       case "gmail.get_message": return account.gmail.getMessage(given.id);
@@ -86,6 +87,11 @@ class Stage {
         const { conversation, ...message } = given;
         return this.telegram.send(conversation, message);
       }
+      case "telegram.edit": {
+        const { messageId, conversation, ...message } = given;
+        return this.telegram.edit(messageId, conversation, message);
+      }
+      case "telegram.typing": return this.telegram.typing(given.conversation);
       case "telegram.receive": {
         const body = typeof input.body === "string" ? input.body : JSON.stringify(input.body);
         return this.telegram.receive(input.headers, Buffer.from(body.repeat(input.times ?? 1)));
@@ -95,9 +101,17 @@ class Stage {
       case "inbox.claim": return claimed((work) => work?.event ?? null);
       case "inbox.done": return claimed((work) => work.done());
       case "inbox.fail": return claimed((work) => work.fail(given.reason));
+      case "inbox.dead_letters": return this.host.inbox.deadLetters();
+      case "inbox.revive": return this.host.inbox.revive(await this.dead(given.id));
+      case "inbox.forget_dead": return this.host.inbox.forgetDead(await this.dead(given.id));
       case "brief.validate": return validateBrief(given.answer, given.references);
       default: throw new Error(`${operation} is not known here`);
     }
+  }
+
+  /** The id that is given, or that of the first dead letter. */
+  async dead(id) {
+    return id ?? (await this.host.inbox.deadLetters())[0].event.id;
   }
 
   router() {
@@ -155,8 +169,34 @@ async function play(one) {
     differences("receipt of the call", carried, receipt, found);
     problems.push(...found);
   }
+  misspeltTimes("expect", came, problems);
+  misspeltTimes("receipts", stage.host.receipts(), problems);
   return { came, receipt, problems: [...problems, ...script.finish()] };
 }
+
+// RFC 3339, `Z` for UTC, a fraction only where it is not zero, of microseconds at most.
+const aTime = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+const right = /^.{10}T.{8}(\.(?!0+[Z+-])\d{1,6})?(Z|[+-](?!00:00)\d\d:\d\d)$/;
+
+function misspeltTimes(place, value, found) {
+  if (typeof value === "string" && aTime.test(value) && !right.test(value)) {
+    found.push(`${place}: ${value} is not how times are spelled`);
+  } else if (value !== null && typeof value === "object") {
+    for (const [name, item] of Object.entries(value)) misspeltTimes(`${place}.${name}`, item, found);
+  }
+}
+
+test("one spelling of times passes", () => {
+  const misspelt = (time) => {
+    const found = [];
+    misspeltTimes("", `2026-11-21T${time}`, found);
+    return found.length > 0;
+  };
+  const good = ["08:00:00Z", "08:00:00.250Z", "08:00:00.000001Z", "09:00:00+01:00", "09:00:00-10:00", "14:00:00"];
+  const bad = ["08:00:00+00:00", "08:00:00-00:00", "08:00:00.000000Z", "08:00:00.123456789Z", "08:00:00z"];
+  assert.deepEqual(good.filter(misspelt), []);
+  assert.deepEqual(bad.filter((time) => !misspelt(time)), []);
+});
 
 function differences(place, expected, got, found) {
   if (expected === "*") {

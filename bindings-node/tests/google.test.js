@@ -125,3 +125,22 @@ test("an error has every field, and an unknown option is named with those that a
     return true;
   });
 });
+
+test("a token has its receipt, and an account is disconnected", async () => {
+  const { google, host } = start();
+  const client = new Google(host, {
+    clientId: google.clientId,
+    clientSecret: new Secret(google.clientSecret),
+    endpoints: endpoints(google.url),
+  });
+  const account = client.account("tenant-7");
+  await account.connect(new Secret(google.refreshToken));
+  const { receipt } = await account.accessToken();
+  assert.deepEqual([receipt.operation, receipt.outcome], ["google.access_token", "ok"]);
+  assert.deepEqual(host.receipts().at(-1), receipt);
+  const ended = await account.disconnect();
+  assert.equal(ended.state, "not_connected");
+  assert.deepEqual(ended.receipt.attempts.map((attempt) => attempt.label), ["google.revoke"]);
+  assert.equal((await account.disconnect()).state, "not_connected");
+  await assert.rejects(account.accessToken(), (error) => ["not_connected", "connection_inactive"].includes(error.code));
+});

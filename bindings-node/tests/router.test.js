@@ -83,6 +83,20 @@ test("a budget refuses before anything is sent", async () => {
   assert.ok(answer.text);
 });
 
+test("a chain that ends for money says what a budget says", async () => {
+  // The cheap model is throttled for longer than the call may take, the dear one is beyond the budget.
+  const models = new testkit.Models();
+  const dear = config(models, "0.0002 USD");
+  dear.purpose.general.chain = ["mistral/mistral-small-2603", "openai/gpt-4.1"];
+  models.fail("llm.chat:mistral-small-2603", { status: 429, retryAfter: 3600 });
+  await assert.rejects(new Router(new Host("memory:"), dear).chat(QUESTION, { ...CALL, outputCap: 64 }), (error) => {
+    assert.deepEqual([error.code, error.budget.scope, error.budget.window], ["chain_exhausted", "tenant:42", "day"]);
+    assert.ok(error.budget.remaining === 200000 && error.budget.needed > 200000);
+    assert.ok(Number.isInteger(error.budget.affordableOutputTokens) && error.budget.resetsAt.endsWith("Z"));
+    return true;
+  });
+});
+
 test("explain calls nobody", async () => {
   const { models, router } = start();
   const explained = await router.explain(QUESTION, CALL);

@@ -75,3 +75,35 @@ test("work that failed is tried again", async () => {
   await (await host.inbox.claim()).fail("not today");
   assert.equal(await host.inbox.pending(), 1);
 });
+
+test("a message is edited and typing is shown", async () => {
+  const { chat, telegram } = start();
+  chat.say(CHAT, "hello");
+  const { parts } = await telegram.send(String(CHAT), { text: "one" });
+  const receipt = await telegram.edit(parts[0].messageId, String(CHAT), { markdown: "**two**" });
+  assert.deepEqual([receipt.operation, receipt.outcome], ["telegram.edit", "ok"]);
+  assert.equal((await telegram.typing(String(CHAT))).operation, "telegram.typing");
+  assert.deepEqual(chat.messages().map((sent) => sent.text), ["two"]);
+  await assert.rejects(telegram.edit("999", String(CHAT), { text: "gone" }), { code: "not_found" });
+  await assert.rejects(telegram.edit(parts[0].messageId, String(CHAT), { colour: "red" }), /edit: .*colour/);
+});
+
+test("dead letters are revived and forgotten", async () => {
+  const clock = new testkit.Clock("2026-11-21T08:00:00Z");
+  const { inbox } = new Host("memory:", { clock });
+  await inbox.accept({ provider: "test", instance: "1", dedupe: ["a"], lane: "a", data: { text: "hi" } });
+  const die = async () => {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      await (await inbox.claim()).fail("no");
+      clock.advance(180);
+    }
+    const [letter] = await inbox.deadLetters();
+    return letter.event.id;
+  };
+  await inbox.revive(await die());
+  assert.deepEqual([await inbox.deadLetters(), await inbox.pending()], [[], 1]);
+  await inbox.forgetDead(await die());
+  assert.deepEqual([await inbox.deadLetters(), await inbox.pending()], [[], 0]);
+  await assert.rejects(inbox.revive("nothing-has-this-id"), { code: "not_found" });
+  await inbox.forgetDead("nothing-has-this-id");
+});

@@ -85,7 +85,7 @@ impl Telegram {
         conversation: String,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        let (telegram, message) = (self.0.clone(), message(py, conversation, options)?);
+        let (telegram, message) = (self.0.clone(), message(py, "send", conversation, options)?);
         block(py, async move { telegram.send(message).await.map(Data) })
     }
 
@@ -97,7 +97,7 @@ impl Telegram {
         conversation: String,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (telegram, message) = (self.0.clone(), message(py, conversation, options)?);
+        let (telegram, message) = (self.0.clone(), message(py, "send", conversation, options)?);
         future(py, async move { telegram.send(message).await.map(Data) })
     }
 
@@ -114,6 +114,51 @@ impl Telegram {
         future(py, async move { telegram.resume(&key).await.map(Data) })
     }
 
+    /// Gives a message that the bot sent a new text, which must fit into one part. What it says already is done.
+    #[pyo3(signature = (message_id, conversation, **options: "Unpack[OutboundMessage]") -> "Receipt")]
+    fn edit(
+        &self,
+        py: Python<'_>,
+        message_id: String,
+        conversation: String,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (telegram, message) = (self.0.clone(), message(py, "edit", conversation, options)?);
+        block(
+            py,
+            async move { telegram.edit(&message_id, message).await.map(Data) },
+        )
+    }
+
+    /// Awaitable twin of `edit`.
+    #[pyo3(signature = (message_id, conversation, **options))]
+    fn aedit<'py>(
+        &self,
+        py: Python<'py>,
+        message_id: String,
+        conversation: String,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (telegram, message) = (self.0.clone(), message(py, "edit", conversation, options)?);
+        future(
+            py,
+            async move { telegram.edit(&message_id, message).await.map(Data) },
+        )
+    }
+
+    /// Shows for five seconds that the bot is writing.
+    #[pyo3(signature = (conversation) -> "Receipt")]
+    fn typing(&self, py: Python<'_>, conversation: String) -> PyResult<Py<PyAny>> {
+        let telegram = self.0.clone();
+        block(py, async move { telegram.typing(&conversation).await.map(Data) })
+    }
+
+    /// Awaitable twin of `typing`.
+    fn atyping<'py>(&self, py: Python<'py>, conversation: String) -> PyResult<Bound<'py, PyAny>> {
+        let telegram = self.0.clone();
+        future(py, async move { telegram.typing(&conversation).await.map(Data) })
+    }
+
     /// A message as an intent for `work.commit(sends=[…])`: rendered and split, neither stored nor sent. Pure.
     #[pyo3(signature = (conversation, **options: "Unpack[OutboundMessage]") -> "NewIntent")]
     fn intent(
@@ -122,7 +167,7 @@ impl Telegram {
         conversation: String,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        let message = message(py, conversation, options)?;
+        let message = message(py, "intent", conversation, options)?;
         let intent = self.0.intent(&message).map_err(|error| raise(py, error))?;
         Data(intent).to_python(py)
     }
@@ -141,10 +186,15 @@ impl Telegram {
     }
 }
 
-fn message(py: Python<'_>, conversation: String, given: Option<&Bound<'_, PyDict>>) -> PyResult<Message> {
+fn message(
+    py: Python<'_>,
+    what: &str,
+    conversation: String,
+    given: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Message> {
     let all = given.map_or_else(|| Ok(PyDict::new(py)), PyDictMethods::copy)?;
     all.set_item("conversation", conversation)?;
-    crate::convert::options(py, "send", Some(&all))
+    crate::convert::options(py, what, Some(&all))
 }
 
 /// Headers from any mapping of text to text. What is no header at all is left out: it verifies nothing.

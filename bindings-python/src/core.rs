@@ -244,6 +244,32 @@ impl Inbox {
         let inbox = self.0.clone();
         future(py, async move { inbox.dead_letters(limit).await.map(Data) })
     }
+
+    /// Puts a dead letter back at the end of its lane, with all its attempts. `not_found` when there is none.
+    #[pyo3(signature = (id) -> "None")]
+    fn revive(&self, py: Python<'_>, id: String) -> PyResult<Py<PyAny>> {
+        let inbox = self.0.clone();
+        block(py, async move { inbox.revive(&id).await })
+    }
+
+    /// Awaitable twin of `revive`.
+    fn arevive<'py>(&self, py: Python<'py>, id: String) -> PyResult<Bound<'py, PyAny>> {
+        let inbox = self.0.clone();
+        future(py, async move { inbox.revive(&id).await })
+    }
+
+    /// Forgets a dead letter; forgetting one that is not there is fine.
+    #[pyo3(signature = (id) -> "None")]
+    fn forget_dead(&self, py: Python<'_>, id: String) -> PyResult<Py<PyAny>> {
+        let inbox = self.0.clone();
+        block(py, async move { inbox.forget_dead(&id).await })
+    }
+
+    /// Awaitable twin of `forget_dead`.
+    fn aforget_dead<'py>(&self, py: Python<'py>, id: String) -> PyResult<Bound<'py, PyAny>> {
+        let inbox = self.0.clone();
+        future(py, async move { inbox.forget_dead(&id).await })
+    }
 }
 
 /// Work as it comes.

@@ -102,6 +102,19 @@ impl Account {
         future(py, async move { account.connect(with).await.map(Data) })
     }
 
+    /// Ends the grant at Google and forgets the tokens here. Where Google cannot be asked this raises and changes nothing.
+    #[pyo3(signature = () -> "Connection")]
+    fn disconnect(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let account = self.0.clone();
+        block(py, async move { account.disconnect().await.map(Data) })
+    }
+
+    /// Awaitable twin of `disconnect`.
+    fn adisconnect<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let account = self.0.clone();
+        future(py, async move { account.disconnect().await.map(Data) })
+    }
+
     /// The state of the connection. Asks the store only, never Google.
     #[pyo3(signature = () -> "Connection")]
     fn status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -161,13 +174,21 @@ impl AccessToken {
     /// When it ends, ISO 8601.
     #[getter]
     fn expires_at(&self) -> String {
-        self.0.expires_at.to_rfc3339()
+        nbhd_core::clock::rfc3339(self.0.expires_at)
     }
 
     /// The scopes it has.
     #[getter]
     fn scopes(&self) -> Vec<String> {
         self.0.scopes.clone()
+    }
+
+    /// The receipt of the call that got it.
+    ///
+    /// Returns: Receipt
+    #[getter]
+    fn receipt(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Data(&self.0.receipt).to_python(py)
     }
 
     fn __repr__(&self) -> String {

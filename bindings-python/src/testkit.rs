@@ -61,7 +61,7 @@ impl Clock {
 
     /// What it shows, ISO 8601.
     fn now(&self) -> String {
-        nbhd_core::Clock::now(&*self.0).to_rfc3339()
+        nbhd_core::clock::rfc3339(nbhd_core::Clock::now(&*self.0))
     }
 }
 

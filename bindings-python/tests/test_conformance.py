@@ -5,6 +5,7 @@ import atexit
 import copy
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -96,6 +97,14 @@ class Stage:
             case ["telegram", "receive"]:
                 body = given["body"] if isinstance(given["body"], str) else json.dumps(given["body"])
                 return self.telegram, "receive", [given["headers"], body.encode() * given.get("times", 1)], {}
+            case ["telegram", "edit"]:
+                return self.telegram, "edit", [given.pop("message_id"), given.pop("conversation")], given
+            case ["telegram", "typing"]:
+                return self.telegram, "typing", [given["conversation"]], {}
+            case ["inbox", "dead_letters"]:
+                return self.host.inbox, "dead_letters", [], {}
+            case ["inbox", ("revive" | "forget_dead") as verb]:
+                return self.host.inbox, verb, [given.get("id") or self.host.inbox.dead_letters()[0]["event"]["id"]], {}
             case ["inbox", "accept"]:
                 return self.host.inbox, "accept", [given], {}
             case ["inbox", verb]:
@@ -130,7 +139,7 @@ def plain(result):
     if isinstance(result, nbhd.Page):
         return {"items": list(result), "next_page_token": result.next_page_token, "receipt": result.receipt}
     if isinstance(result, nbhd.AccessToken):
-        return {"token": result.reveal(), "scopes": result.scopes, "expires_at": result.expires_at}
+        return {"token": result.reveal(), "scopes": result.scopes, "expires_at": result.expires_at, "receipt": result.receipt}
     return result.event if isinstance(result, nbhd.Work) else result
 
 
@@ -158,12 +167,8 @@ async def play(case, sync):
             return {"ok": stage.call(operation, given) if sync else await stage.acall(operation, given)}
         except nbhd.NbhdError as error:
             names = "code outcome retryable retry_after operation provider provider_status provider_reason request_id"
-            names += " attempts user_action delivery details causes receipt message"
-            data = {name: getattr(error, name) for name in names.split()}
-            if isinstance(error, nbhd.BudgetExceeded):
-                names = "scope window remaining needed affordable_output_tokens resets_at"
-                data["budget"] = {name: getattr(error, name) for name in names.split()}
-            return {"error": data}
+            names += " attempts user_action budget delivery details causes receipt message"
+            return {"error": {name: getattr(error, name) for name in names.split()}}
 
     for step in case["setup"]:
         if "advance" in step:
@@ -179,6 +184,7 @@ async def play(case, sync):
     carried = result.get("receipt") if isinstance(result, dict) else None
     if carried is not None and carried != receipt:
         problems.append("the receipt of the call is not the one that the host got")
+    problems += misspelt_times("expect", came) + misspelt_times("receipts", receipts)
     return came, receipt, problems + script.finish()
 
 
@@ -192,6 +198,27 @@ def differences(place, expected, got):
         return [found for at, (one, other) in pairs for found in differences(f"{place}[{at}]", one, other)]
     same = expected == got and isinstance(expected, bool) == isinstance(got, bool)
     return [] if same else [f"{place}: expected {expected!r}, got {got!r}"]
+
+
+# RFC 3339, `Z` for UTC, a fraction only where it is not zero, of microseconds at most.
+A_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+RIGHT = re.compile(r".{10}T.{8}(\.(?!0+[Z+-])\d{1,6})?(Z|[+-](?!00:00)\d\d:\d\d)")
+
+
+def misspelt_times(place, value):
+    if isinstance(value, dict):
+        return [found for name in value for found in misspelt_times(f"{place}.{name}", value[name])]
+    if isinstance(value, list):
+        return [found for at, item in enumerate(value) for found in misspelt_times(f"{place}[{at}]", item)]
+    wrong = isinstance(value, str) and A_TIME.fullmatch(value) and not RIGHT.fullmatch(value)
+    return [f"{place}: {value} is not how times are spelled"] if wrong else []
+
+
+def test_one_spelling_of_times_passes():
+    right = ["08:00:00Z", "08:00:00.250Z", "08:00:00.000001Z", "09:00:00+01:00", "09:00:00-10:00", "14:00:00"]
+    wrong = ["08:00:00+00:00", "08:00:00-00:00", "08:00:00.000000Z", "08:00:00.123456789Z", "08:00:00z"]
+    assert [time for time in right if misspelt_times("", f"2026-11-21T{time}")] == []
+    assert [time for time in wrong if not misspelt_times("", f"2026-11-21T{time}")] == []
 
 
 def judge(played, expect, receipt=None):

@@ -162,3 +162,19 @@ def endpoints(url):
         "gmail": f"{url}/",
         "calendar": f"{url}/",
     }
+
+
+def test_a_token_has_its_receipt_and_an_account_is_disconnected():
+    stand_in = testkit.Google(mailbox=DATA / "sample.mbox")
+    host = nbhd.Host("memory:")
+    google = nbhd.Google(host, client_id=stand_in.client_id, client_secret=nbhd.Secret(stand_in.client_secret), endpoints=endpoints(stand_in.url))
+    account = google.account("tenant-42")
+    account.connect(nbhd.Secret(stand_in.refresh_token))
+    receipt = account.access_token().receipt
+    assert (receipt["operation"], receipt["outcome"]) == ("google.access_token", "ok")
+    assert host.receipts()[-1] == receipt
+    ended, again = twins(account, None, "disconnect")
+    assert (ended["state"], again["state"]) == ("not_connected", "not_connected")
+    assert [attempt["label"] for attempt in ended["receipt"]["attempts"]] == ["google.revoke"]
+    with pytest.raises((nbhd.NotConnected, nbhd.ConnectionInactive)):
+        account.access_token()

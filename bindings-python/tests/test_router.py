@@ -116,6 +116,27 @@ def test_a_budget_refuses_before_anything_is_sent(models):
     assert router.chat(QUESTION, **CALL, output_cap=error.affordable_output_tokens)["text"]
 
 
+def test_a_chain_that_ends_for_money_says_what_a_budget_says(models):
+    # The cheap model is throttled for longer than the call may take, the dear one is beyond the budget.
+    models.fail("llm.chat:mistral-small-2603", status=429, retry_after=3600)
+    dear = {"general": {"chain": ["mistral/mistral-small-2603", "openai/gpt-4.1"], "scopes": ["tenant"]}}
+    router = nbhd.Router(nbhd.Host("memory:"), config(models, day="0.0002 USD") | {"purpose": dear})
+    with pytest.raises(nbhd.ChainExhausted) as caught:
+        router.chat(QUESTION, **CALL, output_cap=64)
+    error = caught.value
+    assert (error.scope, error.window, error.remaining) == ("tenant:42", "day", 200_000)
+    fields = "scope window remaining needed affordable_output_tokens resets_at".split()
+    assert error.budget == {name: getattr(error, name) for name in fields}
+    assert error.needed > error.remaining and error.resets_at.endswith("Z")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.budget) == (nbhd.ChainExhausted, error.budget)
+    # A chain that ends for another reason has none.
+    models.fail("llm.chat", status=500, times=4)
+    with pytest.raises(nbhd.ChainExhausted) as caught:
+        nbhd.Router(nbhd.Host("memory:"), config(models)).chat(QUESTION, **CALL)
+    assert (caught.value.budget, caught.value.remaining) == (None, None)
+
+
 def test_explain_calls_nobody(models):
     router = nbhd.Router(nbhd.Host("memory:"), config(models))
 

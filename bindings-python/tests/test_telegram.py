@@ -114,3 +114,55 @@ def test_ctrl_c_leaves_the_work_to_its_lease(chat):
     with pytest.raises(KeyboardInterrupt), host.inbox.claim():
         raise KeyboardInterrupt
     assert host.inbox.pending() == 1
+
+
+def test_a_message_is_edited_and_typing_is_shown(chat):
+    stand_in, _, telegram = chat
+    stand_in.say(CHAT, "hello")
+    delivery = telegram.send(str(CHAT), text="one")
+    (part,) = delivery["parts"]
+    receipt = telegram.edit(part["message_id"], str(CHAT), markdown="**two**")
+    assert (receipt["operation"], receipt["outcome"]) == ("telegram.edit", "ok")
+    assert telegram.typing(str(CHAT))["operation"] == "telegram.typing"
+
+    async def twins():
+        await telegram.atyping(str(CHAT))
+        return await telegram.aedit(part["message_id"], str(CHAT), text="three")
+
+    assert asyncio.run(twins())["operation"] == "telegram.edit"
+    assert [sent["text"] for sent in stand_in.messages()] == ["three"]
+    with pytest.raises(nbhd.NotFound):
+        telegram.edit("999", str(CHAT), text="gone")
+    with pytest.raises(nbhd.InvalidInput, match="edit: .*colour"):
+        telegram.edit(part["message_id"], str(CHAT), text="x", colour="red")
+
+
+def test_dead_letters_are_revived_and_forgotten():
+    clock = testkit.Clock("2026-11-21T08:00:00Z")
+    inbox = nbhd.Host("memory:", clock=clock).inbox
+    inbox.accept({"provider": "test", "instance": "1", "dedupe": ["a"], "lane": "a", "data": {"text": "hi"}})
+
+    def die():
+        for _ in range(8):
+            inbox.claim().fail("no")
+            clock.advance(180)
+        (letter,) = inbox.dead_letters()
+        return letter["event"]["id"]
+
+    inbox.revive(die())
+    assert (inbox.dead_letters(), inbox.pending()) == ([], 1)
+    assert asyncio.run(awaited(inbox, die())) == []
+    with pytest.raises(nbhd.NotFound):
+        inbox.revive("nothing-has-this-id")
+    inbox.forget_dead("nothing-has-this-id")
+    assert inbox.pending() == 0
+
+
+async def awaited(inbox, dead):
+    """The awaitable twins of `revive` and `forget_dead`, up to the second death."""
+    await inbox.arevive(dead)
+    assert await inbox.apending() == 1
+    work = await inbox.aclaim()
+    await work.adone()
+    await inbox.aforget_dead(dead)
+    return await inbox.adead_letters()

@@ -93,6 +93,10 @@ class AccessToken:
     def scopes(self) -> list[str]:
         """The scopes it has."""
 
+    @property
+    def receipt(self) -> Receipt:
+        """The receipt of the call that got it."""
+
 @final
 class Account:
     """One account: its connection, Gmail and Calendar."""
@@ -111,6 +115,12 @@ class Account:
         scopes: list[str] | None = None,
     ) -> Coroutine[Any, Any, Connection]:
         """Awaitable twin of `connect`."""
+
+    def disconnect(self) -> Connection:
+        """Ends the grant at Google and forgets the tokens here. Where Google cannot be asked this raises and changes nothing."""
+
+    def adisconnect(self) -> Coroutine[Any, Any, Connection]:
+        """Awaitable twin of `disconnect`."""
 
     def status(self) -> Connection:
         """The state of the connection. Asks the store only, never Google."""
@@ -306,6 +316,18 @@ class Inbox:
 
     def adead_letters(self, limit: int = 100) -> Coroutine[Any, Any, list[DeadLetter]]:
         """Awaitable twin of `dead_letters`."""
+
+    def revive(self, id: str) -> None:
+        """Puts a dead letter back at the end of its lane, with all its attempts. `not_found` when there is none."""
+
+    def arevive(self, id: str) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `revive`."""
+
+    def forget_dead(self, id: str) -> None:
+        """Forgets a dead letter; forgetting one that is not there is fine."""
+
+    def aforget_dead(self, id: str) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `forget_dead`."""
 
 @final
 class Router:
@@ -696,6 +718,40 @@ class Telegram:
 
     def aresume(self, key: str) -> Coroutine[Any, Any, Delivery]:
         """Awaitable twin of `resume`."""
+
+    def edit(
+        self,
+        message_id: str,
+        conversation: str,
+        *,
+        markdown: str | None = None,
+        text: str | None = None,
+        key: str | None = None,
+        reply_to: str | None = None,
+        silent: bool | None = None,
+        mentions: bool | None = None,
+    ) -> Receipt:
+        """Gives a message that the bot sent a new text, which must fit into one part. What it says already is done."""
+
+    def aedit(
+        self,
+        message_id: str,
+        conversation: str,
+        *,
+        markdown: str | None = None,
+        text: str | None = None,
+        key: str | None = None,
+        reply_to: str | None = None,
+        silent: bool | None = None,
+        mentions: bool | None = None,
+    ) -> Coroutine[Any, Any, Receipt]:
+        """Awaitable twin of `edit`."""
+
+    def typing(self, conversation: str) -> Receipt:
+        """Shows for five seconds that the bot is writing."""
+
+    def atyping(self, conversation: str) -> Coroutine[Any, Any, Receipt]:
+        """Awaitable twin of `typing`."""
 
     def intent(
         self,

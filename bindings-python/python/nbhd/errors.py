@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from nbhd.types import Code, Outcome, Receipt
+    from nbhd.types import BudgetRefusal, Code, Outcome, Receipt
 
 
 class NbhdError(Exception):
@@ -41,6 +41,8 @@ class NbhdError(Exception):
     """How many attempts were made."""
     user_action: str
     """What the person can do next."""
+    budget: BudgetRefusal | None
+    """What a budget refusal adds."""
     delivery: Any
     """The delivery of a half-done send: an outcome and the ids of each part."""
     details: Any
@@ -65,6 +67,7 @@ class NbhdError(Exception):
         self.request_id = data["request_id"]
         self.attempts = data["attempts"]
         self.user_action = data["user_action"]
+        self.budget = data["budget"]
         self.delivery = data["delivery"]
         self.details = data["details"]
         self.causes = data["causes"]
@@ -221,6 +224,29 @@ class ModelNotFound(NbhdError):
 
 class ChainExhausted(NbhdError):
     """Look at the attempts: every model of the chain refused or failed."""
+
+    scope: str | None
+    """The scope that refused, such as `tenant:42`."""
+    window: str | None
+    """Its window, such as `day`."""
+    remaining: int | None
+    """What is left in that window, in nano-USD."""
+    needed: int | None
+    """What the refused attempt would have held, in nano-USD."""
+    affordable_output_tokens: int | None
+    """The largest output cap, in tokens, that would still fit; 0 when not even the input fits."""
+    resets_at: str | None
+    """When the window resets, ISO 8601; absent when it never does."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        super().__init__(data)
+        budget = data["budget"] or {}
+        self.scope = budget.get("scope")
+        self.window = budget.get("window")
+        self.remaining = budget.get("remaining")
+        self.needed = budget.get("needed")
+        self.affordable_output_tokens = budget.get("affordable_output_tokens")
+        self.resets_at = budget.get("resets_at")
 
 
 class SignatureInvalid(NbhdError):

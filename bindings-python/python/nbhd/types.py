@@ -1188,7 +1188,7 @@ class RequestAttempt(TypedDict):
     status: int | None
     """The status of the reply; absent when there was none."""
     error: str | None
-    """The error code, when it failed."""
+    """The error code, when it failed or was refused."""
     request_id: str | None
     """The other side's id of the request."""
     bytes_sent: int
@@ -1197,8 +1197,8 @@ class RequestAttempt(TypedDict):
     """Bytes of the reply body that were read."""
     seconds: float
     """Seconds from the first byte written to the end of the body."""
-    limits: list[list[str]]
-    """Rate-limit and quota headers of the reply."""
+    limits: dict[str, str]
+    """Rate-limit and quota headers of the reply, by name."""
 
 
 class RouterConfig(TypedDict):

@@ -47,8 +47,6 @@ pub(super) struct Hole {
 const PLUG: &str = "what Rust programs build on; a binding is given it when the handle is made";
 /// A finer control of a stand-in.
 const KIT: &str = "for tests of this repository in Rust; the stand-in is also reached over HTTP";
-/// Not bound yet.
-const LATER: &str = "not bound yet";
 
 const fn hole(name: &'static str, missing: &'static str, reason: &'static str) -> Hole {
     Hole {
@@ -167,10 +165,4 @@ pub(super) const HOLES: &[Hole] = &[
     hole("testkit.Telegram.fail_later", BOUND, KIT),
     hole("testkit.Telegram.push", BOUND, KIT),
     hole("testkit.Telegram.server", BOUND, KIT),
-    hole("AccessToken.receipt", BOUND, LATER),
-    hole("Account.disconnect", BOUND, LATER),
-    hole("Inbox.forget_dead", BOUND, LATER),
-    hole("Inbox.revive", BOUND, LATER),
-    hole("Telegram.edit", BOUND, LATER),
-    hole("Telegram.typing", BOUND, LATER),
 ];
