@@ -89,9 +89,12 @@ async function main() {
   sure(await shown("events", events), "events");
   await shown("status", () => account.status());
   await shown("access token", () => account.accessToken());
-  const call = await control("say", { text: "What needs my attention?" });
-  const reply = sure(await shown("received", () => telegram.receive(call.headers, Buffer.from(call.body))), "receive");
-  if (reply.status !== 200) throw new Error("the webhook call was not verified");
+  for (const text of ["What needs my attention?", "And tomorrow?"]) {
+    const call = await control("say", { text });
+    const reply = sure(await shown("received", () => telegram.receive(call.headers, Buffer.from(call.body))), "receive");
+    if (reply.status !== 200) throw new Error("the webhook call was not verified");
+    await control("answered", { status: reply.status });
+  }
   sure(await shown("probe", () => telegram.probe()), "probe");
   sure(await shown("delivery", () => send("good")), "send");
   sure(await shown("answer", chat), "chat");
@@ -127,7 +130,8 @@ async function main() {
   }
   const said = await control("say", { text: "forged" });
   const forged = Object.entries(said.headers).map(([name, value]) => [name, /secret/i.test(name) ? "not the secret" : value]);
-  await shown("forged", () => telegram.receive(Object.fromEntries(forged), Buffer.from(said.body)));
+  const refused = await shown("forged", () => telegram.receive(Object.fromEntries(forged), Buffer.from(said.body)));
+  await control("answered", { status: refused.status });
 
   // Secrets where none may stand.
   await shown("wrong router", () => new nbhd.Router(host, { provider: { openai: { api_key: variable("API_KEY") } }, unbudgeted: true }));
@@ -136,6 +140,10 @@ async function main() {
   await shown("wrong type", () => account.connect([variable("REFRESH_TOKEN")]));
   await shown("wrong bot", () => new nbhd.Telegram(host, { botToken: `${variable("BOT_TOKEN")} `, baseUrl: `x:${variable("BOT_TOKEN")}` }));
 
+  if (process.argv.includes("node-pickles-token")) {
+    const token = (await account.accessToken()).reveal();
+    console.log("serialised", v8.serialize({ token }).toString("base64"));
+  }
   show("receipts", host.receipts());
   fs.writeFileSync(`${store}.ready`, "");
   while (!fs.existsSync(`${store}.go`)) await new Promise((done) => setTimeout(done, 5));

@@ -134,8 +134,11 @@ impl Probe {
         }
         shown("events", self.events().await)?;
         shown("free/busy", self.busy().await)?;
-        let call = self.control("say", &json!({"text": "What needs my attention?"}));
-        shown("received", self.receive(&call, None).await)?;
+        for text in ["What needs my attention?", "And tomorrow?"] {
+            let call = self.control("say", &json!({"text": text}));
+            let reply = shown("received", self.receive(&call, None).await)?;
+            self.control("answered", &json!({"status": reply.status}));
+        }
         shown("probe", self.telegram.probe().await)?;
         shown("delivery", self.send("good").await)?;
         shown("answer", self.router.chat(chat()).await)?;
@@ -168,7 +171,9 @@ impl Probe {
             let _ = shown("failing answer", self.router.chat(chat()).await);
         }
         let call = self.control("say", &json!({"text": "forged"}));
-        let _ = shown("forged", self.receive(&call, Some("not the secret")).await);
+        if let Ok(reply) = shown("forged", self.receive(&call, Some("not the secret")).await) {
+            self.control("answered", &json!({"status": reply.status}));
+        }
         let _ = shown("garbage", self.telegram.receive_pairs([("x", "y")], "{").await);
     }
 

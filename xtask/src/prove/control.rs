@@ -2,9 +2,10 @@
 //! that use them, and keep their own logs.
 //!
 //! A program reads where they are from `NBHD_PROVE_WORLD` and orders faults over HTTP: `POST <control>/fail`
-//! `{service, label, fault, times}`, `/say {chat, text}` for a webhook call, `/expire` for all access tokens.
+//! `{service, label, fault, times}`, `/say {chat, text}` for a webhook call, `/answered {status}` for how it was answered, as the
+//! platform would see it, `/expire` for all access tokens.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,6 +37,16 @@ pub(super) struct Inner {
     pub(super) google: GoogleStandIn,
     pub(super) telegram: Telegram,
     pub(super) models: ModelStandIn,
+    webhooks: Mutex<Vec<Webhook>>,
+}
+
+/// A webhook call of the platform.
+#[derive(Clone)]
+pub(super) struct Webhook {
+    /// Its secret, as the platform sends it.
+    pub(super) secret: String,
+    /// How the program answered.
+    pub(super) statuses: Vec<u64>,
 }
 
 impl StandIns {
@@ -54,6 +65,7 @@ impl StandIns {
             google,
             telegram: Telegram::start_as(0, &canaries.bot_token, &canaries.webhook_secret).map_err(say)?,
             models: ModelStandIn::start().map_err(say)?,
+            webhooks: Mutex::default(),
         });
         inner.telegram.add_chat(4711);
         Ok(Self {
@@ -87,6 +99,12 @@ impl StandIns {
         })
     }
 
+    /// The webhook calls that were made, and how they were answered.
+    pub(super) fn webhooks(&self) -> Vec<Webhook> {
+        let webhooks = self.inner.webhooks.lock();
+        webhooks.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How many calls were left hanging or dripping.
     pub(super) fn slow_calls(&self) -> usize {
         self.slow.log().len()
@@ -104,7 +122,21 @@ impl Handler for Control {
             "/say" => {
                 let text = asked["text"].as_str().unwrap_or("What needs my attention?");
                 let said = self.0.telegram.say(4711, text);
+                let secret = said
+                    .header_pairs()
+                    .find(|(name, _)| name.to_lowercase().contains("secret"));
+                self.webhooks().push(Webhook {
+                    secret: secret.map_or_else(String::new, |(_, value)| value.to_owned()),
+                    statuses: Vec::new(),
+                });
                 Ok(json!({"headers": said.headers, "body": said.body}))
+            }
+            "/answered" => {
+                let status = asked["status"].as_u64().unwrap_or(0);
+                if let Some(last) = self.webhooks().last_mut() {
+                    last.statuses.push(status);
+                }
+                Ok(json!({}))
             }
             "/expire" => {
                 self.0.google.expire_access_tokens();
@@ -120,6 +152,10 @@ impl Handler for Control {
 }
 
 impl Control {
+    fn webhooks(&self) -> MutexGuard<'_, Vec<Webhook>> {
+        self.0.webhooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn fail(&self, asked: &Value) -> Result<Value, String> {
         let fault: Fault =
             serde_json::from_value(asked["fault"].clone()).map_err(|error| error.to_string())?;

@@ -20,6 +20,9 @@ const AT_ONCE: usize = 2;
 /// How much more than one attempt's bound the tight cap leaves, in nano-USD: less than what an attempt really costs.
 const SLACK: i64 = 50_000;
 
+/// How often a kill is planned again because its turn ended before its point.
+const PLANS: u32 = 8;
+
 /// A planted defect is looked for at every so many points only.
 const SAMPLE: usize = 3;
 
@@ -58,6 +61,8 @@ pub(super) const ROW: Row = Row {
 struct Lives {
     restarts: u64,
     killed: bool,
+    /// How many points a first life passed that nobody killed.
+    passed: u64,
     unknown: u64,
     /// What the ledger counts, and its cap.
     counted: i64,
@@ -112,28 +117,59 @@ fn every(
                 let kind = if cap.is_some() { "tight" } else { "usual" };
                 let mut stand_ins = StandIns::start(stage, &folder.join(format!("{kind}-{worker}")));
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let seen = match &mut stand_ins {
-                        Ok(stand_ins) => {
-                            let folder = folder.join(format!("{kind}-{point}"));
-                            torment(stage, stand_ins, &folder, *point, cap, defect, parts)
-                        }
+                    let planned = match &mut stand_ins {
+                        Ok(stand_ins) => until_killed(*point, |at, plan| {
+                            let folder = folder.join(format!("{kind}-{point}-{plan}"));
+                            let (one, violations) =
+                                torment(stage, stand_ins, &folder, at, cap, defect, parts)?;
+                            let ended = if one.lives.killed {
+                                Ended::Killed
+                            } else {
+                                Ended::Passed(one.lives.passed)
+                            };
+                            let mut total = total.lock().expect("no thread of this row panics");
+                            total.1.add(&one);
+                            for violation in violations {
+                                let place = format!("killed at {at} ({kind} cap)");
+                                total.0.violation(format!("{place}: {violation}"));
+                            }
+                            Ok(ended)
+                        }),
                         Err(reason) => Err(reason.clone()),
                     };
                     let mut total = total.lock().expect("no thread of this row panics");
-                    let place = format!("killed at {point} ({kind} cap)");
-                    match seen {
-                        Ok((one, violations)) => {
-                            total.1.add(&one);
-                            for violation in violations {
-                                total.0.violation(format!("{place}: {violation}"));
-                            }
-                        }
-                        Err(reason) => total.0.violation(format!("{place}: did not run: {reason}")),
+                    match planned {
+                        Ok(again) => total.1.replanned += u64::from(again > 0),
+                        Err(reason) => total
+                            .0
+                            .violation(format!("planned at {point} ({kind} cap): {reason}")),
                     }
                 }
             });
         }
     });
+}
+
+/// How the first life of a turn ended.
+enum Ended {
+    Killed,
+    /// Its point never came: it passed so many.
+    Passed(u64),
+}
+
+/// Kills a turn at `point`. The number of points differs by a few from turn to turn, because they run side by side: where a
+/// turn ends before its point, the kill is planned anew at the last point that this turn is known to have. Says how often
+/// that was; an error when the kill never came.
+fn until_killed(point: u64, mut turn: impl FnMut(u64, u32) -> Result<Ended, String>) -> Result<u32, String> {
+    let mut at = point;
+    for plan in 0..PLANS {
+        match turn(at, plan).map_err(|reason| format!("did not run: {reason}"))? {
+            Ended::Killed => return Ok(plan),
+            Ended::Passed(points) if points > 0 => at = points.min(at),
+            Ended::Passed(_) => return Err("a turn that was not killed passed no point".to_owned()),
+        }
+    }
+    Err(format!("never killed, though planned {PLANS} times"))
 }
 
 /// What was seen of one turn.
@@ -149,6 +185,7 @@ struct One {
 struct Total {
     turns: u64,
     killed: u64,
+    replanned: u64,
     restarts: u64,
     doubled: u64,
     missing: u64,
@@ -174,10 +211,13 @@ impl Total {
     }
 
     fn tell(&self, seen: &mut Seen, plans: u64, points: u64, sabotaged: bool) {
-        seen.times = format!("{} kills at {points} points, twice", self.killed);
+        seen.times = format!(
+            "{} of {plans} planned kills, at {points} points, twice",
+            self.killed
+        );
         seen.fact(format!(
-            "{} restarts, {} of {plans} turns completed",
-            self.restarts, self.turns
+            "{} restarts, {} turns completed, {} kills planned anew because their turn ended before their point",
+            self.restarts, self.turns, self.replanned
         ));
         seen.fact(format!(
             "messages by the stand-in's log: {} doubled, {} missing ({} were called unknown)",
@@ -190,9 +230,8 @@ impl Total {
             self.refused
         ));
         if !sabotaged {
-            // The number of points differs by a few from turn to turn: the last may be passed over.
-            seen.expect(self.killed * 100 >= plans * 95, || {
-                format!("only {} of {plans} turns were really killed", self.killed)
+            seen.expect(self.killed == plans, || {
+                format!("only {} of {plans} planned kills were made", self.killed)
             });
             seen.expect(self.bill > 0, || "nobody was billed".to_owned());
             seen.expect(self.refused > 0, || "no turn met its tight cap".to_owned());
@@ -255,4 +294,35 @@ fn torment(
         bill,
     };
     Ok((one, violations))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ended, PLANS, until_killed};
+
+    /// Turns that pass so many points, one after the other; which points they were to be killed at.
+    fn plans(point: u64, turns: &[u64]) -> (Result<u32, String>, Vec<u64>) {
+        let (mut turns, mut planned) = (turns.iter().copied().cycle(), Vec::new());
+        let ended = until_killed(point, |at, _| {
+            planned.push(at);
+            let points = turns.next().ok_or("no turn")?;
+            Ok(if at <= points {
+                Ended::Killed
+            } else {
+                Ended::Passed(points)
+            })
+        });
+        (ended, planned)
+    }
+
+    #[test]
+    fn a_kill_is_planned_until_it_is_made() {
+        assert_eq!(plans(5, &[60]), (Ok(0), vec![5]));
+        assert_eq!(plans(60, &[60]), (Ok(0), vec![60]));
+        assert_eq!(plans(60, &[58, 57, 60]), (Ok(2), vec![60, 58, 57]));
+        let shrinking: Vec<u64> = (1..60).rev().collect();
+        let (never, planned) = plans(60, &shrinking);
+        assert!(never.is_err() && planned.len() == PLANS as usize);
+        assert!(plans(3, &[0]).0.is_err());
+    }
 }

@@ -124,6 +124,9 @@ impl StandIns {
             }
             lives.restarts += u64::from(life > 0);
             let line = ended.json()?;
+            if life == 0 {
+                lives.passed = line["points"].as_u64().unwrap_or(0);
+            }
             for delivery in line["deliveries"].as_array().into_iter().flatten() {
                 let parts = delivery["delivery"]["parts"].as_array();
                 let unknown = parts

@@ -14,7 +14,7 @@ use serde_json::json;
 
 pub(super) use canaries::Canaries;
 
-use super::control::StandIns;
+use super::control::{StandIns, Webhook};
 use super::program::{self, Running};
 use super::row::{Defect, Need, Row, Seen};
 use super::stage::Stage;
@@ -31,7 +31,17 @@ pub(super) const ROW: Row = Row {
         Defect {
             name: "log-credential",
             plants: "the transport logs a request's credential",
-            shows_as: "is in rust: log",
+            shows_as: "access_token (plain) is in rust: log",
+        },
+        Defect {
+            name: "python-logs-token",
+            plants: "the Python program logs an access token that it was given",
+            shows_as: "access_token (plain) is in python: log",
+        },
+        Defect {
+            name: "node-pickles-token",
+            plants: "the Node program serialises an access token that it was given and prints it in base64",
+            shows_as: "access_token (base64) is in node: output",
         },
         Defect {
             name: "planted",
@@ -59,7 +69,14 @@ fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
     let mut sinks = Vec::new();
     let mut calls = 0;
     for language in ["rust", "python", "node"] {
-        if defect.is_some() && language != "rust" {
+        // A defect is planted in one language, and the others are left alone.
+        let planted_in = match defect {
+            Some("python-logs-token") => Some("python"),
+            Some("node-pickles-token") => Some("node"),
+            Some(_) => Some("rust"),
+            None => None,
+        };
+        if planted_in.is_some_and(|planted| planted != language) {
             continue;
         }
         // Each has stand-ins of its own: what they saw is what this language used.
@@ -70,8 +87,8 @@ fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
             "python" => stage.python("secrets.py"),
             _ => stage.node("secrets.js"),
         };
-        if defect == Some("log-credential") {
-            command.arg("log-credential");
+        if let Some(leak @ ("log-credential" | "python-logs-token" | "node-pickles-token")) = defect {
+            command.arg(leak);
         }
         let found = probe(&mut command, language, &stand_ins, &canaries, &store)?;
         seen.expect(found.len() >= 5, || {
@@ -203,6 +220,16 @@ fn used(
         &canaries.api_key
     };
     let bearer = format!("Bearer {api_key}");
+    let webhooks = stand_ins.webhooks();
+    let verified = |status: u64| {
+        let of = |webhook: &&Webhook| {
+            webhook.secret == canaries.webhook_secret && webhook.statuses.contains(&status)
+        };
+        webhooks.iter().filter(of).count()
+    };
+    seen.expect(verified(401) > 0, || {
+        format!("{language}: a webhook call with another secret was not refused")
+    });
     let counts = [
         (
             "refresh_token",
@@ -211,6 +238,14 @@ fn used(
                 .filter(|call| call.refresh_token.as_deref() == Some(&canaries.refresh_token))
                 .count(),
         ),
+        (
+            "client_secret",
+            google
+                .iter()
+                .filter(|call| call.client_secret.as_deref() == Some(&canaries.client_secret))
+                .count(),
+        ),
+        ("webhook_secret", verified(200)),
         (
             "access_token",
             google
