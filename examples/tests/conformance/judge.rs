@@ -28,6 +28,64 @@ pub(crate) fn differences(place: &str, expected: &Value, got: &Value, found: &mu
     }
 }
 
+/// Writes every time that is not spelled as the others are: RFC 3339, `Z` for UTC, a fraction only where it is not zero.
+pub(crate) fn misspelt_times(place: &str, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                misspelt_times(&format!("{place}.{name}"), value, found);
+            }
+        }
+        Value::Array(items) => {
+            for (at, value) in items.iter().enumerate() {
+                misspelt_times(&format!("{place}[{at}]"), value, found);
+            }
+        }
+        Value::String(text) if is_misspelt(text) => {
+            found.push(format!("{place}: {text} is not how times are spelled"));
+        }
+        _ => {}
+    }
+}
+
+fn is_misspelt(text: &str) -> bool {
+    if chrono::DateTime::parse_from_rfc3339(text).is_err() || text.len() < 20 {
+        return false;
+    }
+    let (time, zone) = text.split_at(text.rfind(['Z', 'z', '+', '-']).unwrap_or(text.len()));
+    let fraction = time.get(19..).unwrap_or_default();
+    let zero = !fraction.is_empty() && fraction.trim_start_matches(['.', '0']).is_empty();
+    zero || fraction.len() > 7
+        || !time.contains('T')
+        || !(zone == "Z" || zone.len() == 6 && !zone.ends_with("00:00"))
+}
+
+#[test]
+fn one_spelling_of_times_passes() {
+    for text in [
+        "2026-11-21T08:00:00Z",
+        "2026-11-21T08:00:00.250Z",
+        "2026-11-21T08:00:00.000001Z",
+        "2026-11-21T09:00:00+01:00",
+        "2026-11-21T09:00:00-10:00",
+        "2026-11-21",
+        "2026-11-22T14:00:00",
+        "at 2026-11-21T08:00:00+00:00",
+    ] {
+        assert!(!is_misspelt(text), "{text}");
+    }
+    for text in [
+        "2026-11-21T08:00:00+00:00",
+        "2026-11-21T08:00:00-00:00",
+        "2026-11-21T08:00:00.000000Z",
+        "2026-11-21T08:00:00.123456789Z",
+        "2026-11-21t08:00:00Z",
+        "2026-11-21T08:00:00z",
+    ] {
+        assert!(is_misspelt(text), "{text}");
+    }
+}
+
 /// The same expectation with its first plain value altered; itself when it has none.
 pub(crate) fn altered(expect: &Value) -> Value {
     let mut changed = expect.clone();

@@ -12,7 +12,7 @@ use nbhd_core::testkit::Script;
 use serde_json::{Value, json};
 
 use files::{Case, cases};
-use judge::{altered, differences};
+use judge::{altered, differences, misspelt_times};
 use stage::Stage;
 
 /// What a case came to: its result or error as JSON, its receipt, and what was wrong on the way.
@@ -58,6 +58,9 @@ async fn play(case: &Case) -> Played {
         problems.push("the receipt of the call is not the one that the host got".to_owned());
     }
     problems.extend(script.finish().err().unwrap_or_default());
+    misspelt_times("expect", &expect, &mut problems);
+    let receipts = serde_json::to_value(stage.receipts.all()).expect("plain data");
+    misspelt_times("receipts", &receipts, &mut problems);
     Played {
         expect,
         receipt,

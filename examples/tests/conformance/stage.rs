@@ -82,11 +82,13 @@ impl Stage {
                 }
                 show(self.account.connect(connect).await)
             }
+            "google.disconnect" => show(self.account.disconnect().await),
             "google.status" => show(self.account.status().await),
             "google.access_token" => {
                 let access = self.account.access_token().await?;
                 Ok(
-                    json!({"token": access.token.expose(), "scopes": access.scopes, "expires_at": access.expires_at.to_rfc3339()}),
+                    json!({"token": access.token.expose(), "scopes": access.scopes, "expires_at": nbhd_core::clock::rfc3339(access.expires_at),
+                        "receipt": access.receipt}),
                 )
             }
             "gmail.list_messages" => show(
@@ -114,6 +116,14 @@ impl Stage {
                 Ok(told(&events))
             }
             "telegram.send" => show(self.telegram.send(read::<Message>(input)?).await),
+            "telegram.edit" => {
+                let mut message = input.clone();
+                let fields = message.as_object_mut().expect("an object");
+                fields.remove("message_id");
+                let message = read::<Message>(&message)?;
+                show(self.telegram.edit(text("message_id"), message).await)
+            }
+            "telegram.typing" => show(self.telegram.typing(text("conversation")).await),
             "telegram.receive" => {
                 let headers = input["headers"].as_object().into_iter().flatten();
                 let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
@@ -137,6 +147,9 @@ impl Stage {
                 };
                 show(ended)
             }
+            "inbox.dead_letters" => show(self.host.inbox().dead_letters(100).await),
+            "inbox.revive" => show(self.host.inbox().revive(&self.dead(text("id")).await?).await),
+            "inbox.forget_dead" => show(self.host.inbox().forget_dead(&self.dead(text("id")).await?).await),
             "brief.validate" => {
                 let references = read::<Vec<String>>(&input["references"])?;
                 let fetched = references
@@ -146,6 +159,15 @@ impl Stage {
             }
             _ => panic!("{operation} is not known here"),
         }
+    }
+
+    /// The id that is given, or that of the first dead letter.
+    async fn dead(&self, id: &str) -> Result<String> {
+        if !id.is_empty() {
+            return Ok(id.to_owned());
+        }
+        let first = self.host.inbox().dead_letters(1).await?;
+        Ok(first.first().expect("a dead letter").event.id.clone())
     }
 
     fn router(&self) -> Result<Router> {
