@@ -1,13 +1,14 @@
 //! `cargo demo`: builds and runs the demo of the examples.
 
-use std::io::IsTerminal;
-
 use crate::shell;
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let built = std::env::current_exe().is_ok_and(|program| program.with_file_name("demo").exists());
-    if !built && std::io::stderr().is_terminal() {
-        eprintln!("building the demo, once");
+    if !built {
+        eprintln!("The demo is built for the first time: this takes a minute, once.");
+        let mut build = shell::cargo();
+        build.args(["build", "-p", "nbhd-examples", "--bin", "demo"]);
+        shell::run(&mut build)?;
     }
     let mut demo = shell::cargo();
     demo.args(["run", "-q", "-p", "nbhd-examples", "--bin", "demo", "--"])
