@@ -50,8 +50,26 @@ fn the_sample_becomes_a_brief_that_costs_what_was_billed() {
     assert_eq!(written["author"]["by"], "model");
     assert_eq!(written["found"]["gaps"], json!([]));
 
-    // One refresh; the first model throttled, the other one answered as a stream.
+    // One refresh, in the receipt of the call that needed it first.
+    let receipts = document["receipts"].as_array().expect("receipts");
+    let refreshes = |receipt: &&Value| {
+        let attempts = receipt["attempts"].as_array().into_iter().flatten();
+        attempts
+            .filter(|attempt| attempt["label"] == "google.token")
+            .count()
+            > 0
+            && receipt["operation"] != "google.connect"
+    };
+    assert_eq!(receipts.iter().filter(refreshes).count(), 1);
+    assert!(
+        receipts
+            .iter()
+            .all(|receipt| receipt["operation"] != "google.refresh_token")
+    );
+
     assert_eq!(document["token_refreshes"], 1);
+
+    // The first model throttled, the other one answered as a stream.
     let attempts = &written["author"]["answer"]["attempts"];
     assert_eq!(
         (&attempts[0]["provider"], &attempts[0]["status"]),

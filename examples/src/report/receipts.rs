@@ -47,7 +47,7 @@ pub fn receipts(receipts: &[Receipt], paint: Paint) -> String {
     table.render(paint)
 }
 
-/// The statuses of the attempts, where it took more than good ones: ` (429, then 200)`.
+/// The statuses of the attempts, where it took more than good ones: ` (401, then refreshed, then 200)`.
 fn story(attempts: &[Attempt]) -> String {
     let good =
         |attempt: &Attempt| attempt.error.is_none() && attempt.status.is_some_and(|status| status < 400);
@@ -57,6 +57,7 @@ fn story(attempts: &[Attempt]) -> String {
     let mut statuses: Vec<String> = Vec::new();
     for attempt in attempts {
         let status = match (attempt.status, &attempt.error) {
+            (Some(_), None) if attempt.label == "google.token" => "refreshed".to_owned(),
             (Some(status), _) => status.to_string(),
             (None, Some(error)) => error.clone(),
             (None, None) => "no reply".to_owned(),
@@ -69,8 +70,17 @@ fn story(attempts: &[Attempt]) -> String {
 }
 
 fn waited<'w>(waits: impl Iterator<Item = &'w Wait>) -> String {
-    let sum: f64 = waits.map(|wait| wait.seconds).sum();
-    if sum > 0.0 { seconds(sum) } else { "-".to_owned() }
+    let (mut sum, mut causes) = (0.0, Vec::<&str>::new());
+    for wait in waits {
+        sum += wait.seconds;
+        if !causes.contains(&wait.cause.as_str()) {
+            causes.push(&wait.cause);
+        }
+    }
+    if causes.is_empty() {
+        return "-".to_owned();
+    }
+    format!("{} {}", seconds(sum), causes.join(", "))
 }
 
 pub(super) fn seconds(seconds: f64) -> String {
