@@ -68,7 +68,7 @@ fn every_action_leaves_one_event_and_no_value() {
     let events = audit.all();
     let told: Vec<&str> = events.iter().map(|event| event.outcome.as_str()).collect();
     assert_eq!(told, ["ok", "address_denied", "cancelled"]);
-    assert_eq!(events[0].at, "2026-11-21T08:00:00+00:00");
+    assert_eq!(events[0].at, "2026-11-21T08:00:00Z");
     assert!((events[0].seconds - 1.5).abs() < 1e-9);
     assert!(events.iter().all(|event| event.actor == events[0].actor));
     assert!(
@@ -88,7 +88,7 @@ fn a_run_is_written_when_it_begins_and_however_it_ends() {
     clock.advance(Duration::from_secs(2));
     let record = run.end(&Ok(())).unwrap();
     assert_eq!(record.status, RunStatus::Succeeded);
-    assert_eq!(record.finished_at.as_deref(), Some("2026-11-21T08:00:02+00:00"));
+    assert_eq!(record.finished_at.as_deref(), Some("2026-11-21T08:00:02Z"));
     assert_eq!(record.artifact_paths, ["out/brief.md"]);
 
     let mut run = Run::begin(&host, "brief", "nightly").unwrap();

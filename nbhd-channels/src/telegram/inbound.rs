@@ -358,7 +358,7 @@ fn is_us(bot: Bot<'_>, user: i64) -> bool {
 
 fn moment(seconds: i64) -> Option<String> {
     let moment = chrono::DateTime::from_timestamp(seconds, 0).filter(|_| seconds > 0)?;
-    Some(moment.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+    Some(nbhd_core::clock::rfc3339(moment))
 }
 
 /// The same form for times that a delivery names.

@@ -50,7 +50,7 @@ impl Audited {
             started: host.clock().monotonic(),
             event: Some(AuditEvent {
                 id: host.random().id(),
-                at: host.clock().now().to_rfc3339(),
+                at: crate::clock::rfc3339(host.clock().now()),
                 actor: actor_fingerprint(actor),
                 action: redact_to(action, ACTION_LIMIT),
                 parameters_hash: parameters_hash(parameters),

@@ -70,7 +70,7 @@ impl Run {
             project: redact_to(project, TEXT_LIMIT),
             action: redact_to(action, TEXT_LIMIT),
             status: RunStatus::Running,
-            started_at: host.clock().now().to_rfc3339(),
+            started_at: crate::clock::rfc3339(host.clock().now()),
             finished_at: None,
             seconds: None,
             error_class: None,
@@ -115,7 +115,7 @@ impl Run {
         let mut record = self.record.take()?;
         let clock = self.host.clock();
         record.status = status;
-        record.finished_at = Some(clock.now().to_rfc3339());
+        record.finished_at = Some(crate::clock::rfc3339(clock.now()));
         record.seconds = Some(clock.monotonic().saturating_sub(self.started).as_secs_f64());
         record.error_class = class.map(str::to_owned);
         Some(record)

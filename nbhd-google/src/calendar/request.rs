@@ -1,6 +1,7 @@
 //! What is asked of Calendar, as requests: pure functions of what the caller wants.
 
-use chrono::{DateTime, FixedOffset, SecondsFormat};
+use chrono::{DateTime, FixedOffset};
+use nbhd_core::clock::rfc3339;
 use nbhd_core::http::{Method, Repeat, Request, Url};
 use nbhd_core::{Code, Error, Result};
 
@@ -29,9 +30,9 @@ pub(super) fn events(
         .with_query("singleEvents", "true")
         .with_query("orderBy", "startTime")
         .with_query("maxResults", &limit.to_string())
-        .with_query("timeMin", &text(from));
+        .with_query("timeMin", &rfc3339(from));
     if let Some(to) = to {
-        request = request.with_query("timeMax", &text(to));
+        request = request.with_query("timeMax", &rfc3339(to));
     }
     if let Some(zone) = &list.time_zone {
         request = request.with_query("timeZone", zone);
@@ -53,8 +54,8 @@ pub(super) fn events(
 /// A `POST`, but it changes nothing.
 pub(super) fn free_busy(root: &Url, ask: &FreeBusy) -> Result<Request> {
     let body = wire::FreeBusyRequest {
-        time_min: text(ask.time_min),
-        time_max: text(ask.time_max),
+        time_min: rfc3339(ask.time_min),
+        time_max: rfc3339(ask.time_max),
         time_zone: ask.time_zone.as_deref(),
         items: ask.calendars.iter().map(|id| wire::FreeBusyItem { id }).collect(),
     };
@@ -62,11 +63,6 @@ pub(super) fn free_busy(root: &Url, ask: &FreeBusy) -> Result<Request> {
         .with_units(FREE_BUSY.units)
         .with_repeat(Repeat::Safe)
         .with_json(&body)
-}
-
-/// RFC 3339 with its offset, to the second where nothing is lost.
-fn text(time: DateTime<FixedOffset>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 fn join(root: &Url, path: &str) -> Result<Url> {

@@ -103,7 +103,7 @@ pub(super) fn iso_date(date: &DateTime) -> Option<String> {
     let seconds = i32::from(date.tz_hour) * 3600 + i32::from(date.tz_minute) * 60;
     let offset = chrono::FixedOffset::east_opt(if date.tz_before_gmt { -seconds } else { seconds })?;
     let moment = local.and_local_timezone(offset).single()?;
-    Some(moment.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+    Some(nbhd_core::clock::rfc3339(moment))
 }
 
 /// Message ids, without angle brackets. Text outside brackets counts only where there are no brackets at all.
