@@ -25,7 +25,7 @@ use crate::outbox::Outbox;
 use crate::receipt::{MemoryReceipts, ReceiptSink};
 use crate::store::{Durability, Store};
 use crate::tokens::TokenStore;
-use crate::transport::{Socket, Transport};
+use crate::transport::{BreakerPolicy, Breakers, HostRule, RetryBudget, RetryPolicy, Socket, Transport};
 use crate::vault::Vault;
 use crate::{Code, Error, Result, Secret};
 
@@ -46,6 +46,9 @@ struct Inner {
     runs: Arc<dyn Journal<RunRecord>>,
     tokens: Option<Arc<dyn TokenStore>>,
     socket: Arc<dyn Transport>,
+    private_hosts: Arc<[HostRule]>,
+    breakers: Breakers,
+    secure_budget: RetryBudget,
     vault: Arc<Vault>,
     lease: Duration,
     lossy: Option<String>,
@@ -76,15 +79,19 @@ impl Host {
 
     /// A host around a store, everything else as it is by default until said otherwise.
     pub fn builder(store: Arc<dyn Store>) -> HostBuilder {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         HostBuilder(Inner {
             store,
-            clock: Arc::new(SystemClock::default()),
+            breakers: Breakers::new(BreakerPolicy::default(), clock.clone()),
+            clock,
             random: Arc::new(SystemRandomness),
             receipts: Arc::new(MemoryReceipts::default()),
             audit: Arc::new(MemoryJournal::default()),
             runs: Arc::new(MemoryJournal::default()),
             tokens: None,
             socket: Arc::new(Socket::default()),
+            private_hosts: Arc::default(),
+            secure_budget: RetryBudget::new(RetryPolicy::default().budget),
             vault: Arc::new(Vault::default()),
             lease: LEASE,
             lossy: None,
@@ -185,6 +192,21 @@ impl Host {
         &self.0.socket
     }
 
+    /// The breakers before the origins that this host's clients call.
+    pub fn breakers(&self) -> &Breakers {
+        &self.0.breakers
+    }
+
+    /// The names and addresses that the program trusts in its private network.
+    pub fn private_hosts(&self) -> &Arc<[HostRule]> {
+        &self.0.private_hosts
+    }
+
+    /// The retry budget of all secure requests.
+    pub(crate) fn secure_budget(&self) -> &RetryBudget {
+        &self.0.secure_budget
+    }
+
     /// What seals secrets at rest.
     pub fn vault(&self) -> &Vault {
         &self.0.vault
@@ -198,7 +220,23 @@ pub struct HostBuilder(Inner);
 impl HostBuilder {
     /// Sets the clock.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.0.breakers = self.0.breakers.with_clock(clock.clone());
         self.0.clock = clock;
+        self
+    }
+
+    /// Sets when breakers open and for how long; 5 failures in a row and 30 s unless said otherwise.
+    pub fn with_breaker_policy(mut self, policy: BreakerPolicy) -> Self {
+        self.0.breakers = Breakers::new(policy, self.0.clock.clone());
+        self
+    }
+
+    /// Sets the hosts that the program trusts in its private network: requests may go to them although their addresses are not public. Never
+    /// to link-local and metadata addresses. Takes the place of the socket: a socket of one's own is set after it.
+    pub fn with_private_hosts(mut self, rules: impl IntoIterator<Item = HostRule>) -> Self {
+        let rules: Arc<[HostRule]> = rules.into_iter().collect();
+        self.0.socket = Arc::new(Socket::default().with_private_hosts(rules.clone()));
+        self.0.private_hosts = rules;
         self
     }
 

@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod page;
 pub mod receipt;
 pub mod secret;
+pub mod secure;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;

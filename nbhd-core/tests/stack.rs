@@ -225,6 +225,7 @@ async fn the_order_of_the_layers() {
     let places: Vec<_> = [
         "Retry",
         "Paid",
+        "Broken",
         "Authorized",
         "Guard",
         "Recorded",
@@ -454,7 +455,9 @@ async fn an_outage_is_not_answered_by_a_storm() {
     let stage = Stage::new((0..24).map(|_| reply(500, &[], "")).collect());
     let layers = stack(
         &stage.host,
-        Layers::default().with_retry(RetryPolicy::default().with_budget(4)),
+        Layers::default()
+            .with_retry(RetryPolicy::default().with_budget(4))
+            .without_breaker(),
     );
     for _ in 0..20 {
         let result = stage

@@ -46,6 +46,7 @@ struct Inner {
     receipt: Option<Box<crate::Receipt>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     settled: bool,
+    used_connection: bool,
 }
 
 impl Error {
@@ -74,6 +75,7 @@ impl Error {
             receipt: None,
             source: None,
             settled: false,
+            used_connection: false,
         }))
     }
 
@@ -269,6 +271,17 @@ impl Error {
     /// Whether somebody with attempts of its own has already given up on it.
     pub(crate) fn is_settled(&self) -> bool {
         self.0.settled
+    }
+
+    /// Marks the loss of a connection that had been used before: most likely it was gone already, so the next attempt takes a new one.
+    pub(crate) fn on_used_connection(mut self) -> Self {
+        self.0.used_connection = true;
+        self
+    }
+
+    /// Whether a connection was lost that had been used before.
+    pub(crate) fn is_on_used_connection(&self) -> bool {
+        self.0.used_connection
     }
 
     /// Keeps the cause. Only for causes whose text holds no URL, body or secret; others are put into words.

@@ -8,14 +8,17 @@
 //! assert_eq!(request.repeat, Repeat::Safe); // GET is safe, everything else is Never until said otherwise
 //! ```
 
+mod authorization;
 mod body;
 mod repeat;
 mod request;
 mod response;
 
+pub use authorization::{Authorization, Place, Placed};
 pub use body::{Body, BodyStream};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 pub use repeat::Repeat;
-pub use request::{Authorization, Request, Timeouts};
+pub use request::{Request, Timeouts};
+pub(crate) use response::too_large;
 pub use response::{RESPONSE_LIMIT, Response};
 pub use url::Url;

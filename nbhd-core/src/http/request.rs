@@ -1,14 +1,13 @@
 //! A request as data.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
-use super::{Body, RESPONSE_LIMIT, Repeat};
-use crate::secret::{SafeUrl, Secret};
+use super::{Authorization, Body, RESPONSE_LIMIT, Repeat};
+use crate::secret::SafeUrl;
 use crate::{Code, Error, Result};
 
 /// The time limits of one attempt. The operation's deadline stands above all of them.
@@ -43,32 +42,6 @@ impl Default for Timeouts {
     }
 }
 
-/// How a credential is put on the request, by type: never by replacing text after serialisation.
-#[derive(Clone, Default)]
-pub enum Authorization {
-    /// No credential, or the stack's `auth` layer puts it there.
-    #[default]
-    None,
-    /// `Authorization: Bearer …`
-    Bearer(Arc<Secret>),
-    /// A header of the given name.
-    Header(HeaderName, Arc<Secret>),
-    /// A path segment of the URL that holds the secret, put in the place of `{secret}` in the last moment
-    /// (Telegram's `/bot<token>/…`).
-    PathSegment(Arc<Secret>),
-}
-
-impl fmt::Debug for Authorization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Authorization::None => "None",
-            Authorization::Bearer(_) => "Bearer(***)",
-            Authorization::Header(..) => "Header(***)",
-            Authorization::PathSegment(_) => "PathSegment(***)",
-        })
-    }
-}
-
 /// One request, as data: it can be looked at, compared in tests, cloned for the next attempt.
 #[derive(Clone)]
 pub struct Request {
@@ -95,6 +68,8 @@ pub struct Request {
     pub whole: bool,
     /// What one attempt costs at the provider's rate gate, in its units.
     pub units: u32,
+    /// Whether the connection has to be a new one, because one that was used before died in silence.
+    pub(crate) fresh: bool,
 }
 
 impl Request {
@@ -117,6 +92,7 @@ impl Request {
             response_limit: RESPONSE_LIMIT,
             whole: false,
             units: 1,
+            fresh: false,
         }
     }
 

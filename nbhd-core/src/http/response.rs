@@ -23,6 +23,7 @@ pub struct Response {
     body: BodyStream,
     limit: usize,
     verdict: Option<Verdict>,
+    after_effect: bool,
 }
 
 impl Response {
@@ -34,6 +35,7 @@ impl Response {
             body,
             limit,
             verdict: None,
+            after_effect: false,
         }
     }
 
@@ -47,7 +49,19 @@ impl Response {
             body,
             limit: super::RESPONSE_LIMIT,
             verdict: None,
+            after_effect: false,
         }
+    }
+
+    /// The same reply, come at the end of redirects from a request that was taken: as a refusal it says nothing about that request.
+    pub(crate) fn after_effect(mut self) -> Self {
+        self.after_effect = true;
+        self
+    }
+
+    /// Whether it came at the end of redirects from a request that was taken.
+    pub(crate) fn is_after_effect(&self) -> bool {
+        self.after_effect
     }
 
     /// The value of a header as text.
@@ -144,11 +158,16 @@ fn within(read: usize, limit: usize) -> Result<()> {
     if read <= limit {
         return Ok(());
     }
-    Err(Error::new(
+    Err(too_large(limit))
+}
+
+/// What a reply beyond its limit is.
+pub(crate) fn too_large(limit: usize) -> Error {
+    Error::new(
         Code::ResponseTooLarge,
         format!("the reply is larger than {limit} bytes"),
     )
-    .with_outcome(Outcome::Unknown))
+    .with_outcome(Outcome::Unknown)
 }
 
 impl fmt::Debug for Response {

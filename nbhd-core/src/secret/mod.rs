@@ -8,6 +8,7 @@
 //! assert_eq!(key.fingerprint(), "sk-…cdef");
 //! ```
 
+mod conceal;
 mod file;
 mod keyring;
 mod limit;
@@ -16,6 +17,7 @@ mod source;
 mod url;
 mod value;
 
+pub(crate) use conceal::{Concealer, SHORTEST};
 #[cfg(any(test, feature = "testkit"))]
 pub use redact::redaction_work;
 pub use redact::{ALERT_LIMIT, redact, redact_to};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 
 use super::KillPlan;
-use crate::http::{Authorization, BodyStream, Request, Response};
+use crate::http::{BodyStream, Request, Response};
 use crate::transport::Transport;
 use crate::{Error, Operation, Result};
 
@@ -130,12 +130,8 @@ impl Transport for SabotagedTransport {
     async fn send(&self, operation: &Operation, request: Request) -> Result<Response> {
         match self.sabotage {
             TransportSabotage::LogCredential => {
-                let credential = match &request.authorization {
-                    Authorization::Bearer(secret)
-                    | Authorization::Header(_, secret)
-                    | Authorization::PathSegment(secret) => secret.expose().as_str(),
-                    Authorization::None => "",
-                };
+                let secrets = request.authorization.secrets();
+                let credential = secrets.first().map_or("", |secret| secret.expose().as_str());
                 tracing::info!(target: "nbhd::http", label = request.label, credential, "request");
             }
             TransportSabotage::SendTwice => {

@@ -5,6 +5,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use super::resolve::Denied;
 use crate::{Code, Error, Outcome};
 
 /// Before the reply's head was here.
@@ -13,6 +14,12 @@ pub(crate) fn before_head(error: &reqwest::Error) -> Error {
         return Error::new(
             Code::InvalidInput,
             "the request cannot be written as HTTP: check its URL and headers",
+        );
+    }
+    if find::<Denied>(error).is_some() {
+        return Error::new(
+            Code::AddressDenied,
+            "the host name stands for an address that is not public",
         );
     }
     if let Some(tls) = find::<rustls::Error>(error) {

@@ -1,115 +1,126 @@
-//! Where requests may go: https, or loopback; allowed hosts where a client names them; never where a redirect points.
+//! Where requests may go: https, or this machine; allowed hosts where a client names them; and the same again wherever a redirect points.
 //!
-//! A redirect is refused as `address_denied`: following one could carry a credential to another origin. The check of the resolved
-//! address (private ranges, rebinding) has its place here too.
+//! The URL parser has read every notation of an address by then, so an address is judged as what it is. Names are judged where they are
+//! resolved, see [`resolve`](super::resolve): the connection is made to exactly what was checked there.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use url::{Host as UrlHost, Url};
 
-use super::Transport;
-use crate::http::{Request, Response, header};
+use super::address::Network;
+use super::{HostRule, Transport, redirect};
+use crate::http::{Request, Response};
 use crate::{Code, Error, Operation, Outcome, Result};
 
-/// A host that requests may go to: exact, or `*.example.org` for every name below but not the apex; with `:port` only that
-/// port. Letters' case does not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostRule {
-    name: String,
-    below: bool,
-    port: Option<u16>,
-}
-
-impl HostRule {
-    /// Reads a rule. `invalid_config` when it is none.
-    pub fn new(text: &str) -> Result<Self> {
-        let refuse = || {
-            Error::new(
-                Code::InvalidConfig,
-                "a host rule is a host name, or *.name, with an optional :port",
-            )
-        };
-        let text = text.trim().to_ascii_lowercase();
-        let (below, rest) = text
-            .strip_prefix("*.")
-            .map_or((false, text.as_str()), |rest| (true, rest));
-        // The URL parser knows IPv6 brackets, ports and international names.
-        let url: Url = format!("http://{rest}/").parse().map_err(|_| refuse())?;
-        let name = url
-            .host_str()
-            .filter(|name| !name.contains('*'))
-            .ok_or_else(refuse)?;
-        let extra = url.path() != "/" || url.query().is_some() || !url.username().is_empty();
-        if extra || below && !matches!(url.host(), Some(UrlHost::Domain(_))) {
-            return Err(refuse());
-        }
-        // Port 80 is this parser's default and does not show: it is read from the text.
-        let port = url.port().or_else(|| rest.strip_suffix(":80").map(|_| 80));
-        Ok(Self {
-            name: name.to_owned(),
-            below,
-            port,
-        })
-    }
-
-    /// Whether the rule allows the origin of `url`.
-    pub fn allows(&self, url: &Url) -> bool {
-        let Some(host) = url.host_str() else { return false };
-        let host = host.to_ascii_lowercase();
-        let named = if self.below {
-            host.strip_suffix(self.name.as_str())
-                .is_some_and(|label| label.len() > 1 && label.ends_with('.'))
-        } else {
-            host == self.name
-        };
-        named
-            && self
-                .port
-                .is_none_or(|port| url.port_or_known_default() == Some(port))
-    }
-}
-
-impl fmt::Display for HostRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.below { "*." } else { "" })?;
-        f.write_str(&self.name)?;
-        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
-    }
-}
-
-/// Checks the address of each request, and refuses redirects.
+/// Checks where each request goes, and follows redirects where that is allowed.
 #[derive(Debug)]
 pub(super) struct Guard {
-    pub(super) allowed: Option<Vec<HostRule>>,
+    pub(super) reach: Reach,
     pub(super) inner: Arc<dyn Transport>,
+}
+
+/// Where a client's requests may go.
+#[derive(Debug, Clone)]
+pub(super) struct Reach {
+    /// The hosts; every one unless set.
+    pub(super) allowed: Option<Vec<HostRule>>,
+    /// Whether this machine may be asked, by an address of it or as `localhost`; over http too.
+    pub(super) loopback: bool,
+    /// The hosts that the program trusts in its private network.
+    pub(super) private: Arc<[HostRule]>,
+    /// How many redirects are followed; 0 refuses them.
+    pub(super) redirects: u32,
 }
 
 #[async_trait]
 impl Transport for Guard {
     async fn send(&self, operation: &Operation, request: Request) -> Result<Response> {
-        let url = &request.url;
+        self.reach.check(&request.url)?;
+        if self.reach.redirects == 0 {
+            let reply = self.inner.send(operation, request).await?;
+            return match redirect::target(&reply) {
+                None => Ok(reply),
+                Some(_) => Err(
+                    denied("the other side redirected elsewhere, and redirects are not followed")
+                        .with_outcome(Outcome::Refused)
+                        .with_provider_status(reply.status.as_u16()),
+                ),
+            };
+        }
+        self.follow(operation, request).await
+    }
+}
+
+impl Guard {
+    async fn follow(&self, operation: &Operation, mut request: Request) -> Result<Response> {
+        // Whether a request that changes something was answered "done, see there": whatever fails from then on, it may have happened.
+        let mut done = false;
+        for hop in 0.. {
+            let reply = match self.inner.send(operation, request.clone()).await {
+                Ok(reply) => reply,
+                Err(error) if done => return Err(error.with_outcome(Outcome::Unknown)),
+                Err(error) => return Err(error),
+            };
+            let Some(location) = redirect::target(&reply) else {
+                return Ok(if done { reply.after_effect() } else { reply });
+            };
+            let status = reply.status;
+            done |= redirect::is_effect(&request.method, status);
+            let refuse = |error: Error| {
+                let outcome = if done { Outcome::Unknown } else { Outcome::Refused };
+                error.with_outcome(outcome).with_provider_status(status.as_u16())
+            };
+            if hop == self.reach.redirects {
+                let limit = self.reach.redirects;
+                return Err(refuse(Error::new(
+                    Code::PolicyDenied,
+                    format!("the other side redirected more than {limit} times"),
+                )));
+            }
+            request = redirect::next(request, status, location).map_err(refuse)?;
+            self.reach.check(&request.url).map_err(refuse)?;
+        }
+        unreachable!("the loop ends at its limit of redirects")
+    }
+}
+
+impl Reach {
+    fn check(&self, url: &Url) -> Result<()> {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(denied("a URL must not carry a user name or a password"));
         }
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(url)) {
+        let here = is_loopback(url);
+        if url.scheme() != "https" && !(url.scheme() == "http" && here) {
             return Err(denied("only https is allowed, and http to this machine itself"));
+        }
+        if here && !self.loopback {
+            return Err(denied("this machine itself may not be called here"));
+        }
+        if !here && self.is_out_of_reach(url) {
+            return Err(denied("the address is not a public one"));
         }
         if let Some(allowed) = &self.allowed
             && !allowed.iter().any(|rule| rule.allows(url))
         {
-            return Err(denied("the host is not among those that this client may call"));
+            return Err(denied("the host is not among those that may be called here"));
         }
-        let reply = self.inner.send(operation, request).await?;
-        if reply.status.is_redirection() && reply.headers.contains_key(header::LOCATION) {
-            return Err(
-                denied("the other side redirected elsewhere, and redirects are not followed")
-                    .with_outcome(Outcome::Refused)
-                    .with_provider_status(reply.status.as_u16()),
-            );
+        Ok(())
+    }
+
+    /// Whether the URL names an address, and not a public one. Names are judged when they are resolved.
+    fn is_out_of_reach(&self, url: &Url) -> bool {
+        let network = match url.host() {
+            Some(UrlHost::Ipv4(address)) => Network::of(address.into()),
+            Some(UrlHost::Ipv6(address)) => Network::of(address.into()),
+            Some(UrlHost::Domain(_)) => return false,
+            None => return true,
+        };
+        match network {
+            Network::Public => false,
+            Network::Private => !self.private.iter().any(|rule| rule.allows(url)),
+            Network::Loopback | Network::Never => true,
         }
-        Ok(reply)
     }
 }
 
@@ -118,55 +129,11 @@ fn denied(why: &str) -> Error {
 }
 
 /// Whether the host is this machine by its address, or by the name that RFC 6761 reserves for it.
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(UrlHost::Ipv4(address)) => address.is_loopback(),
         Some(UrlHost::Ipv6(address)) => address.is_loopback(),
         Some(UrlHost::Domain(name)) => name == "localhost",
         None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::HostRule;
-
-    #[test]
-    fn rules_allow_what_they_say() {
-        let table = [
-            ("api.example.org", "https://api.example.org/x", true),
-            ("API.example.org", "https://api.EXAMPLE.org/x", true),
-            ("api.example.org", "https://api.example.org.evil.test/", false),
-            ("*.example.org", "https://a.b.example.org/", true),
-            ("*.example.org", "https://example.org/", false),
-            ("*.example.org", "https://evilexample.org/", false),
-            ("example.org:8443", "https://example.org:8443/", true),
-            ("example.org:8443", "https://example.org/", false),
-            ("example.org:443", "https://example.org/", true),
-            ("example.org:80", "https://example.org/", false),
-            ("127.0.0.1", "http://127.0.0.1:9000/", true),
-            ("[::1]:9000", "http://[::1]:9000/", true),
-        ];
-        for (rule, url, expected) in table {
-            let rule = HostRule::new(rule).expect("a rule");
-            assert_eq!(
-                rule.allows(&url.parse().expect("a URL")),
-                expected,
-                "{rule} {url}"
-            );
-        }
-        for bad in [
-            "",
-            "*",
-            "*.",
-            "a/b",
-            "a b",
-            "*.*.org",
-            "*.127.0.0.1",
-            "user@host",
-            "a?b",
-        ] {
-            assert!(HostRule::new(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -2,13 +2,20 @@
 //!
 //! Outermost first: `retry` → `permit` → `breaker` → `auth` → `guard` → `attempt` → `trace` → `socket`.
 
+mod address;
 mod attempt;
 mod auth;
+mod breaker;
+mod conceal;
 mod failure;
 mod guard;
+mod host_rule;
 mod permit;
+mod place;
 mod progress;
+mod redirect;
 mod refusal;
+mod resolve;
 mod retry;
 mod retry_after;
 mod socket;
@@ -24,10 +31,15 @@ use crate::{Operation, Result};
 
 pub(crate) use attempt::Verdict;
 pub use auth::Authorize;
-pub use guard::HostRule;
+pub use breaker::{BreakerPolicy, BreakerPosition, BreakerState, Breakers};
+pub(crate) use conceal::Concealed;
+pub(crate) use guard::is_loopback;
+pub use host_rule::HostRule;
 pub use permit::{Permit, Permits};
+pub use redirect::REDIRECTS;
 pub use refusal::{Classify, Refusal, by_status};
-pub use retry::RetryPolicy;
+pub use resolve::{Resolver, SystemResolver};
+pub use retry::{RetryBudget, RetryPolicy};
 pub use retry_after::{parse_retry_after, retry_after};
 pub use socket::Socket;
 pub use stack::{Layers, stack};

@@ -37,6 +37,8 @@ struct Inner {
     length: usize,
     /// Whether a connection is being made for this attempt.
     connecting: AtomicBool,
+    /// Whether one ever was.
+    connected: AtomicBool,
     /// How much of the body the connection has taken. It takes some only once it stands.
     taken: AtomicUsize,
     moved: Notify,
@@ -48,6 +50,7 @@ impl Progress {
             timeouts,
             length,
             connecting: AtomicBool::new(false),
+            connected: AtomicBool::new(false),
             taken: AtomicUsize::new(0),
             moved: Notify::new(),
         }))
@@ -112,11 +115,17 @@ impl Progress {
         }
     }
 
+    /// Whether a connection was made for this attempt; else it was given one that had been used before.
+    pub(super) fn connected(&self) -> bool {
+        self.0.connected.load(Ordering::Acquire)
+    }
+
     fn is_connecting(&self) -> bool {
         self.0.connecting.load(Ordering::Acquire)
     }
 
     fn connecting(&self, now: bool) {
+        self.0.connected.store(true, Ordering::Release);
         self.0.connecting.store(now, Ordering::Release);
         self.0.moved.notify_one();
     }

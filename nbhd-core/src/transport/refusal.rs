@@ -100,6 +100,7 @@ pub(crate) async fn into_error(
 ) -> Error {
     let body = beginning(&mut reply).await;
     let (status, headers) = (reply.status, std::mem::take(&mut reply.headers));
+    let after_effect = reply.is_after_effect();
     let plain = by_status(status);
     let outcome = plain.outcome();
     let mut error = classify
@@ -107,6 +108,9 @@ pub(crate) async fn into_error(
         .unwrap_or(plain);
     if error.outcome() == Outcome::NotSent {
         error = error.with_outcome(outcome);
+    }
+    if after_effect {
+        error = error.with_outcome(Outcome::Unknown);
     }
     if error.provider_status().is_none() {
         error = error.with_provider_status(status.as_u16());

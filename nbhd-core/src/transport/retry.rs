@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use super::Transport;
 use super::refusal::{self, Classify};
 use crate::http::{Repeat, Request, Response};
-use crate::{Error, Operation, Outcome, Result};
+use crate::{Code, Error, Operation, Outcome, Result};
 
 /// How failed attempts are repeated.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,7 @@ pub struct RetryPolicy {
     pub cap: Duration,
     /// The longest pause that the other side may ask for; a longer one is surfaced as the error's `retry_after`. 60 s.
     pub longest_wait: Duration,
-    /// How many repetitions a client has before it needs successes: each success gives back a fifth of one. 100.
+    /// How many repetitions a client has before it needs successes; see [`RetryBudget`]. 100.
     pub budget: u32,
 }
 
@@ -81,35 +81,32 @@ impl RetryPolicy {
 /// The outermost layer.
 #[derive(Debug)]
 pub(super) struct Retry {
-    policy: Option<RetryPolicy>,
-    budget: Budget,
-    classify: Option<Arc<dyn Classify>>,
-    inner: Arc<dyn Transport>,
+    pub(super) policy: Option<RetryPolicy>,
+    pub(super) budget: RetryBudget,
+    pub(super) classify: Option<Arc<dyn Classify>>,
+    /// Whether replies of any status are answers.
+    pub(super) any_status: bool,
+    pub(super) inner: Arc<dyn Transport>,
 }
 
 impl Retry {
-    pub(super) fn new(
-        policy: Option<RetryPolicy>,
-        classify: Option<Arc<dyn Classify>>,
-        inner: Arc<dyn Transport>,
-    ) -> Self {
-        let budget = Budget::new(policy.as_ref().map_or(0, |policy| policy.budget));
-        Self {
-            policy,
-            budget,
-            classify,
-            inner,
-        }
-    }
-
     /// How long to wait before the next attempt, and why; `None` when there is none.
     fn next(&self, operation: &Operation, request: &Request, error: &Error, attempt: u32) -> Option<Pause> {
+        let cost = RetryBudget::cost(error);
         let policy = self.policy.as_ref()?;
         let repeatable = error.retryable()
             && !error.is_settled()
             && (error.outcome() != Outcome::Unknown || request.repeat != Repeat::Never);
         if !repeatable || attempt >= policy.attempts {
             return None;
+        }
+        if error.is_on_used_connection() && !request.fresh {
+            // Nothing is wrong with the other side: the connection was too old. Once, at once, on a new one.
+            return self.budget.take(cost).then_some(Pause {
+                cause: "used_connection",
+                length: Duration::ZERO,
+                cost,
+            });
         }
         let jitter = operation.host().random().fraction();
         let chosen = policy.ceiling(attempt).mul_f64(jitter);
@@ -118,34 +115,40 @@ impl Retry {
             Some(asked) => Pause {
                 cause: "retry_after",
                 length: asked.max(chosen),
+                cost,
             },
             None => Pause {
                 cause: "backoff",
                 length: chosen,
+                cost,
             },
         };
-        (pause.length < operation.remaining() && self.budget.take()).then_some(pause)
+        (pause.length < operation.remaining() && self.budget.take(cost)).then_some(pause)
     }
 }
 
 struct Pause {
     cause: &'static str,
     length: Duration,
+    cost: u32,
 }
 
 #[async_trait]
 impl Transport for Retry {
-    async fn send(&self, operation: &Operation, request: Request) -> Result<Response> {
+    async fn send(&self, operation: &Operation, mut request: Request) -> Result<Response> {
         let mut attempt = 1;
+        let mut paid = 0;
         loop {
             let error = match self.inner.send(operation, request.clone()).await {
-                Ok(reply) if refusal::is_answer(&request, &reply) => match arrived(&request, reply).await {
-                    Ok(reply) => {
-                        self.budget.give();
-                        return Ok(reply);
+                Ok(reply) if self.any_status || refusal::is_answer(&request, &reply) => {
+                    match arrived(&request, reply).await {
+                        Ok(reply) => {
+                            self.budget.give(paid);
+                            return Ok(reply);
+                        }
+                        Err(error) => error,
                     }
-                    Err(error) => error,
-                },
+                }
                 Ok(reply) => {
                     let now = operation.host().clock().now();
                     refusal::into_error(self.classify.as_deref(), &request, reply, now).await
@@ -163,6 +166,8 @@ impl Transport for Retry {
                 seconds = pause.length.as_secs_f64(),
                 "waiting before the next attempt"
             );
+            paid = pause.cost;
+            request.fresh |= error.is_on_used_connection();
             operation.wait(pause.cause, pause.length).await?;
             attempt += 1;
         }
@@ -179,40 +184,59 @@ async fn arrived(request: &Request, mut reply: Response) -> Result<Response> {
     Ok(Response::whole(status, headers, body))
 }
 
-/// What repetitions a client still has, in fifths.
+/// What repetitions a client still has. Clones share it.
+///
+/// A repetition costs 5 tokens, after a timeout 10, because that one held a connection all the while. The one that succeeds gives back what it
+/// cost, and every success at the first attempt gives 1. So in an outage a client makes at most a fifth more requests than it is asked for once
+/// the budget is spent. The prices are those of the AWS SDKs (`StandardRetryTokenBucket`: 500 tokens, 5, 10, 1); gRPC's throttling (proposal
+/// A6) differs in cutting off at half of its tokens.
+#[derive(Debug, Clone)]
+pub struct RetryBudget(Arc<Tokens>);
+
 #[derive(Debug)]
-struct Budget {
+struct Tokens {
     left: AtomicU32,
     full: u32,
 }
 
-impl Budget {
+impl RetryBudget {
     const REPETITION: u32 = 5;
+    const AFTER_TIMEOUT: u32 = 10;
 
-    fn new(repetitions: u32) -> Self {
+    /// So many repetitions.
+    pub fn new(repetitions: u32) -> Self {
         let full = repetitions.saturating_mul(Self::REPETITION);
-        Self {
+        Self(Arc::new(Tokens {
             left: AtomicU32::new(full),
             full,
+        }))
+    }
+
+    fn cost(error: &Error) -> u32 {
+        if error.code() == Code::Timeout {
+            Self::AFTER_TIMEOUT
+        } else {
+            Self::REPETITION
         }
     }
 
-    fn take(&self) -> bool {
-        self.left
+    fn take(&self, cost: u32) -> bool {
+        self.0
+            .left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(Self::REPETITION)
+                left.checked_sub(cost)
             })
             .is_ok()
     }
 
-    fn give(&self) {
+    /// A success, whose last repetition cost `paid`.
+    fn give(&self, paid: u32) {
+        let Tokens { left, full } = &*self.0;
         // A full budget, the normal case, writes nothing: no cache line is fought over.
-        if self.left.load(Ordering::Relaxed) < self.full {
-            let _ = self
-                .left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                    Some((left + 1).min(self.full))
-                });
+        if left.load(Ordering::Relaxed) < *full {
+            let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(left.saturating_add(paid.max(1)).min(*full))
+            });
         }
     }
 }
@@ -232,13 +256,24 @@ mod tests {
 
     #[test]
     fn a_budget_ends_and_comes_back_with_successes() {
-        let budget = Budget::new(2);
-        assert!(budget.take() && budget.take() && !budget.take());
+        let budget = RetryBudget::new(2);
+        assert!(budget.take(5) && budget.take(5) && !budget.take(5));
         for _ in 0..4 {
-            budget.give();
+            budget.give(0);
         }
-        assert!(!budget.take());
-        budget.give();
-        assert!(budget.take() && !budget.take());
+        assert!(!budget.take(5));
+        budget.give(0);
+        assert!(budget.take(5) && !budget.take(5));
+        budget.give(5);
+        assert!(
+            budget.take(5),
+            "a repetition that succeeds gives back what it cost"
+        );
+        budget.give(10);
+        let timeout = RetryBudget::cost(&Error::new(Code::Timeout, "late"));
+        assert!(
+            budget.take(timeout) && !budget.take(5),
+            "a timeout costs twice as much"
+        );
     }
 }

@@ -7,24 +7,31 @@
 //! a variable that somebody set must not silently route credentials through another host.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use url::Url;
 
+use super::place::Parts;
 use super::progress::{ConnectWatch, Progress};
-use super::{Transport, failure};
-use crate::http::{Authorization, BodyStream, HeaderValue, Request, Response, header};
+use super::resolve::Checked;
+use super::{HostRule, Resolver, SystemResolver, Transport, failure};
+use crate::http::{BodyStream, Request, Response, too_large};
 use crate::{Code, Error, Operation, Outcome, Result, generation};
 
 /// HTTP/1.1 and HTTP/2 with a pool; built at first use and rebuilt after a fork.
 pub struct Socket {
-    environment_proxy: bool,
+    settings: Settings,
     client: ArcSwapOption<Pool>,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    environment_proxy: bool,
+    names: Checked,
 }
 
 #[expect(
@@ -33,13 +40,37 @@ pub struct Socket {
 )]
 struct Pool {
     generation: u32,
+    settings: Settings,
     client: reqwest::Client,
+    /// Makes a connection for each request and keeps none: for when those that were kept have died in silence.
+    fresh: OnceLock<reqwest::Client>,
+}
+
+#[expect(
+    clippy::disallowed_types,
+    reason = "the one place that opens HTTP connections"
+)]
+impl Pool {
+    fn fresh(&self) -> Result<&reqwest::Client> {
+        if let Some(client) = self.fresh.get() {
+            return Ok(client);
+        }
+        let client = build(&self.settings, false)?;
+        Ok(self.fresh.get_or_init(|| client))
+    }
 }
 
 impl Default for Socket {
     fn default() -> Self {
+        let names = Checked {
+            resolver: Arc::new(SystemResolver),
+            private_hosts: Arc::default(),
+        };
         Self {
-            environment_proxy: false,
+            settings: Settings {
+                environment_proxy: false,
+                names,
+            },
             client: ArcSwapOption::const_empty(),
         }
     }
@@ -47,9 +78,21 @@ impl Default for Socket {
 
 impl Socket {
     /// Routes requests through the proxies that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`), except to the
-    /// hosts of `NO_PROXY`.
+    /// hosts of `NO_PROXY`. It is the proxy then that resolves names, and that has to refuse addresses which are not public.
     pub fn with_environment_proxy(mut self) -> Self {
-        self.environment_proxy = true;
+        self.settings.environment_proxy = true;
+        self
+    }
+
+    /// Sets what turns names into addresses. Whatever it answers is checked before a connection is made to it.
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.settings.names.resolver = resolver;
+        self
+    }
+
+    /// Sets the names that may stand for addresses of a private network or of this machine. Ports of these rules do not count.
+    pub fn with_private_hosts(mut self, rules: impl Into<Arc<[HostRule]>>) -> Self {
+        self.settings.names.private_hosts = rules.into();
         self
     }
 
@@ -66,7 +109,9 @@ impl Socket {
         }
         let pool = Arc::new(Pool {
             generation,
-            client: build(self.environment_proxy)?,
+            settings: self.settings.clone(),
+            client: build(&self.settings, true)?,
+            fresh: OnceLock::new(),
         });
         let old = self.client.swap(Some(pool.clone()));
         if let Some(old) = old.filter(|old| old.generation != generation) {
@@ -83,13 +128,20 @@ impl Transport for Socket {
         let pool = self.pool()?;
         let timeouts = request.timeouts;
         let limit = request.response_limit;
-        let progress = Progress::new(timeouts, request.body.len());
-        let wire = write(request, &progress)?;
+        let fresh = request.fresh;
+        let (wire, progress) = write(request, |length| Progress::new(timeouts, length))?;
+        let client = if fresh { pool.fresh()? } else { &pool.client };
         let reply = tokio::select! {
             biased;
             () = operation.cancellation().cancelled() => return Err(cancelled().with_outcome(progress.outcome())),
-            reply = progress.watch(pool.client.execute(wire)) => {
-                reply.map_err(|error| failure::before_head(&error))?
+            reply = progress.watch(client.execute(wire)) => {
+                reply.map_err(|error| {
+                    let failure = failure::before_head(&error);
+                    // On a connection that was made for it, the other side closed on this very request; on one that was used before,
+                    // it most likely was gone already.
+                    let gone = failure.code() == Code::ConnectionFailed && !progress.connected();
+                    if gone { failure.on_used_connection() } else { failure }
+                })?
             }
             what = progress.exhausted(operation.remaining()) => {
                 return Err(Error::new(Code::Timeout, what).with_outcome(progress.outcome()));
@@ -97,6 +149,9 @@ impl Transport for Socket {
         };
         let status = reply.status();
         let headers = reply.headers().clone();
+        if reply.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(too_large(limit));
+        }
         let body = body(reply.bytes_stream(), operation.clone(), timeouts.idle);
         Ok(Response::new(status, headers, body, limit))
     }
@@ -105,7 +160,7 @@ impl Transport for Socket {
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket")
-            .field("environment_proxy", &self.environment_proxy)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
@@ -117,7 +172,7 @@ const USER_AGENT: &str = concat!("nbhd/", env!("CARGO_PKG_VERSION"), " (gzip)");
     clippy::disallowed_types,
     reason = "the one place that opens HTTP connections"
 )]
-fn build(environment_proxy: bool) -> Result<reqwest::Client> {
+fn build(settings: &Settings, keep: bool) -> Result<reqwest::Client> {
     // Already installed by somebody else is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let base = || {
@@ -127,10 +182,15 @@ fn build(environment_proxy: bool) -> Result<reqwest::Client> {
             .referer(false)
             .user_agent(USER_AGENT)
             .connector_layer(ConnectWatch);
-        if environment_proxy {
+        let builder = if keep {
             builder
         } else {
-            builder.no_proxy()
+            builder.pool_max_idle_per_host(0)
+        };
+        if settings.environment_proxy {
+            builder
+        } else {
+            builder.no_proxy().dns_resolver(settings.names.clone())
         }
     };
     let bundled = || {
@@ -148,64 +208,20 @@ fn build(environment_proxy: bool) -> Result<reqwest::Client> {
 }
 
 /// The request as reqwest takes it, with the credential in its place.
-fn write(request: Request, progress: &Progress) -> Result<reqwest::Request> {
-    let mut url = request.url;
-    let mut headers = request.headers;
-    match &request.authorization {
-        Authorization::None => {}
-        Authorization::Bearer(token) => {
-            headers.insert(
-                header::AUTHORIZATION,
-                sensitive(&format!("Bearer {}", token.expose()))?,
-            );
-        }
-        Authorization::Header(name, value) => {
-            headers.insert(name.clone(), sensitive(value.expose())?);
-        }
-        Authorization::PathSegment(secret) => substitute(&mut url, secret.expose())?,
+fn write(request: Request, progress: impl FnOnce(usize) -> Progress) -> Result<(reqwest::Request, Progress)> {
+    let parts = Parts {
+        url: request.url,
+        headers: request.headers,
+        body: request.body.bytes().clone(),
+    };
+    let parts = parts.authorized(&request.authorization)?;
+    let progress = progress(parts.body.len());
+    let mut wire = reqwest::Request::new(request.method, parts.url);
+    *wire.headers_mut() = parts.headers;
+    if !parts.body.is_empty() {
+        *wire.body_mut() = Some(progress.body(parts.body));
     }
-    let mut wire = reqwest::Request::new(request.method, url);
-    *wire.headers_mut() = headers;
-    if !request.body.is_empty() {
-        *wire.body_mut() = Some(progress.body(request.body.bytes().clone()));
-    }
-    Ok(wire)
-}
-
-fn sensitive(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| {
-        Error::new(
-            Code::Unauthenticated,
-            "the credential holds characters that no header may hold",
-        )
-        .with_user_action("Check the credential for line breaks and other control characters.")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// Puts `secret` in the place of `{secret}` in the path, which a parsed URL shows percent-encoded. Only the path, and only
-/// characters that cannot end the segment.
-fn substitute(url: &mut Url, secret: &str) -> Result<()> {
-    const PLACE: &str = "%7Bsecret%7D";
-    let fits = !secret.is_empty()
-        && secret
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte));
-    let path = url.path();
-    if !fits || !path.contains(PLACE) {
-        return Err(Error::new(
-            Code::InvalidInput,
-            if fits {
-                "the URL has no place for the credential"
-            } else {
-                "the credential cannot stand in a URL path"
-            },
-        ));
-    }
-    let path = path.replacen(PLACE, secret, 1);
-    url.set_path(&path);
-    Ok(())
+    Ok((wire, progress))
 }
 
 /// The body as it comes, within the idle limit, the operation's deadline and its cancellation.

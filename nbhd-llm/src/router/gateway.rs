@@ -204,10 +204,14 @@ impl Inner {
     }
 }
 
-/// The stack of a provider: its own reading of refusals, and no repetition, because the router owns the attempts.
+/// The stack of a provider: its own reading of refusals, no repetition, because the router owns the attempts, and no breaker, because
+/// the router keeps the health of each model and an origin serves many.
 fn wire(host: &Host, provider: Arc<dyn Provider>) -> Wired {
     let classify = Arc::new(Reader(provider.clone()));
-    let layers = Layers::default().without_retry().with_classify(classify);
+    let layers = Layers::default()
+        .without_retry()
+        .without_breaker()
+        .with_classify(classify);
     Wired {
         provider,
         transport: stack(host, layers),
