@@ -42,7 +42,11 @@ impl Stage {
     async fn call(&self, request: SecureRequest, access: Access) -> Result<SecureAnswer> {
         let result = self.host.secure_request(&request, &access).await;
         let (receipts, events) = (self.receipts.all(), self.audit.all());
-        assert_eq!(receipts.len(), events.len(), "one receipt and one audit event a call");
+        assert_eq!(
+            receipts.len(),
+            events.len(),
+            "one receipt and one audit event a call"
+        );
         let event = events.last().expect("an audit event");
         let outcome = result.as_ref().map_or_else(|error| error.code().name(), |_| "ok");
         let last = receipts.last().expect("a receipt");

@@ -242,6 +242,10 @@ mod tests {
 
     use super::*;
 
+    fn joined<T>(parts: impl IntoIterator<Item = T>, write: impl Fn(T) -> String) -> String {
+        parts.into_iter().map(write).collect::<Vec<_>>().concat()
+    }
+
     const SECRET: &str = "kä\"y/+ <1>&\\=😀%41'z";
 
     #[test]
@@ -258,14 +262,11 @@ mod tests {
                 }
             })
             .collect();
-        let everything: String = SECRET
-            .encode_utf16()
-            .map(|unit| format!("\\u{unit:04x}"))
-            .collect();
+        let everything = joined(SECRET.encode_utf16(), |unit| format!("\\u{unit:04x}"));
         let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
-        let percent: String = SECRET.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let hexadecimal: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let entities: String = SECRET.chars().map(|one| format!("&#{};", one as u32)).collect();
+        let percent = joined(SECRET.bytes(), |byte| format!("%{byte:02X}"));
+        let hexadecimal = joined(SECRET.bytes(), |byte| format!("{byte:02x}"));
+        let entities = joined(SECRET.chars(), |one| format!("&#{};", one as u32));
         let html = SECRET
             .replace('&', "&amp;")
             .replace('<', "&lt;")

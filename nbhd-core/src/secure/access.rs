@@ -197,7 +197,7 @@ mod tests {
             "data:text/plain,x",
             "",
         ] {
-            let error = Credential::bearer(bad, Secret::new("s")).err().expect("refused");
+            let error = Credential::bearer(bad, Secret::new("s")).expect_err("refused");
             assert_eq!(error.code(), Code::InvalidConfig, "{bad}");
         }
         for header in ["host", "content-length", "a b", ""] {

@@ -37,14 +37,12 @@ impl Network {
         match address.octets() {
             [127, ..] => Self::Loopback,
             [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Self::Private,
-            // "This host": Linux takes it for loopback.
-            [0, ..]
-            // Link-local, where most metadata services are.
-            | [169, 254, ..]
+            // "This host", which Linux takes for loopback; and from 224 on: multicast, reserved, broadcast.
+            [0 | 224..=255, ..]
+            // Link-local, where most metadata services are; benchmarks.
+            | [169, 254, ..] | [198, 18 | 19, ..]
             // Protocol assignments (another metadata service is 192.0.0.192), documentation, the 6to4 relay.
-            | [192, 0, 0 | 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [192, 88, 99, _]
-            // Benchmarks, multicast, reserved, broadcast.
-            | [198, 18 | 19, ..] | [224..=255, ..] => Self::Never,
+            | [192, 0, 0 | 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [192, 88, 99, _] => Self::Never,
             _ => Self::Public,
         }
     }
@@ -55,20 +53,31 @@ impl Network {
             return Self::Loopback;
         }
         match words {
-            // Mapped IPv4, and IPv4 behind NAT64 (RFC 6052): a network without IPv4 reaches public services so.
-            [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => carried(words[6], words[7]),
-            // Where clouds answer on unique local addresses: metadata, names, time.
-            [0xfd00, 0x0ec2, ..] | [0xfd20, 0x00ce, ..] => Self::Never,
+            _ if is_special(words) => Self::Never,
+            // IPv4 that is mapped, or behind NAT64 (RFC 6052: so a network without IPv4 reaches public services), or at the end of an ISATAP
+            // address (RFC 5214).
+            [0, 0, 0, 0, 0, 0xffff, high, low]
+            | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+            | [0x2000..=0x3fff, _, _, _, 0 | 0x0200, 0x5efe, high, low] => carried(high, low),
             [0xfc00..=0xfdff, ..] => Self::Private,
-            // Teredo, benchmarks, ORCHID and what else 2001::/23 holds; documentation; 6to4.
-            [0x2001, 0..=0x01ff | 0x0db8, ..] | [0x3fff, 0..=0x0fff, ..] | [0x2002, ..] => Self::Never,
-            // ISATAP (RFC 5214) carries an IPv4 address at its end.
-            [0x2000..=0x3fff, _, _, _, 0 | 0x0200, 0x5efe, ..] => carried(words[6], words[7]),
             [0x2000..=0x3fff, ..] => Self::Public,
             // Everything beside 2000::/3 is no unicast of the internet: compatible IPv4, link-local, site-local, multicast, discard.
             _ => Self::Never,
         }
     }
+}
+
+/// Where clouds answer on unique local addresses (metadata, names, time); Teredo, benchmarks, ORCHID and what else 2001::/23 holds;
+/// documentation; 6to4.
+fn is_special(words: [u16; 8]) -> bool {
+    matches!(
+        words,
+        [0xfd00, 0x0ec2, ..]
+            | [0xfd20, 0x00ce, ..]
+            | [0x2001, 0..=0x01ff | 0x0db8, ..]
+            | [0x3fff, 0..=0x0fff, ..]
+            | [0x2002, ..]
+    )
 }
 
 fn carried(high: u16, low: u16) -> Network {

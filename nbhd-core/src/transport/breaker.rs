@@ -171,11 +171,10 @@ impl Breakers {
         let origin = origin(url);
         let mut probe = false;
         if let Some(open) = self.lock().get_mut(&origin).and_then(|door| door.open.as_mut()) {
-            let closed_for = match open.probing_until {
-                _ if now < open.until => open.until - now,
-                Some(until) if now < until => until - now,
-                _ => Duration::ZERO,
-            };
+            let until = open
+                .probing_until
+                .map_or(open.until, |until| until.max(open.until));
+            let closed_for = until.saturating_sub(now);
             if !closed_for.is_zero() {
                 return Err(refusal(open.reason.as_deref(), closed_for));
             }

@@ -35,11 +35,9 @@ pub(super) fn next(request: Request, status: StatusCode, location: &str) -> Resu
             "the other side answered with a kind of redirect that is not followed",
         ));
     }
-    let url = location
-        .is_empty()
-        .then_some(Err(()))
-        .unwrap_or_else(|| request.url.join(location).map_err(|_| ()))
-        .map_err(|()| Error::new(Code::ProtocolError, "the other side redirected to no address"))?;
+    let url = request.url.join(location).ok().filter(|_| !location.is_empty());
+    let url =
+        url.ok_or_else(|| Error::new(Code::ProtocolError, "the other side redirected to no address"))?;
     let mut next = request;
     let becomes_get = match status {
         StatusCode::SEE_OTHER => next.method != Method::GET && next.method != Method::HEAD,
