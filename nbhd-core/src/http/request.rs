@@ -68,8 +68,8 @@ pub struct Request {
     pub whole: bool,
     /// What one attempt costs at the provider's rate gate, in its units.
     pub units: u32,
-    /// Whether the connection has to be a new one, because one that was used before died in silence.
-    pub(crate) fresh: bool,
+    /// Whether the connection has to be a new one: the retry layer says so when one that was used before died in silence.
+    pub fresh: bool,
 }
 
 impl Request {
