@@ -1,7 +1,7 @@
 //! Time and sleep as things that are given, so that tests neither wait nor depend on the wall clock.
 
 use std::fmt::Debug;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -25,6 +25,12 @@ pub trait Clock: Send + Sync + Debug {
 
     /// Time since some fixed point; never goes back.
     fn monotonic(&self) -> Duration;
+
+    /// The same on a clock that also goes on while the machine is suspended: what leases are counted on, and what the
+    /// wall clock is judged by.
+    fn steady(&self) -> Duration {
+        self.monotonic()
+    }
 
     /// Waits.
     async fn sleep(&self, duration: Duration);
@@ -55,16 +61,55 @@ impl Clock for SystemClock {
         self.origin.elapsed()
     }
 
+    fn steady(&self) -> Duration {
+        since_boot().unwrap_or_else(|| self.origin.elapsed())
+    }
+
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
+}
+
+/// Linux stops `CLOCK_MONOTONIC` during suspend, which is what [`Instant`] is there. <https://man7.org/linux/man-pages/man2/clock_gettime.2.html>
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn since_boot() -> Option<Duration> {
+    read(rustix::time::ClockId::Boottime)
+}
+
+/// Apple's `CLOCK_MONOTONIC` goes on during sleep (its manual, `clock_gettime(3)`); [`Instant`] there does not.
+#[cfg(target_vendor = "apple")]
+fn since_boot() -> Option<Duration> {
+    read(rustix::time::ClockId::Monotonic)
+}
+
+/// Elsewhere (Windows: the performance counter) [`Instant`] goes on during suspend.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn since_boot() -> Option<Duration> {
+    None
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn read(clock: rustix::time::ClockId) -> Option<Duration> {
+    let time = rustix::time::clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
+    Some(Duration::new(seconds, nanoseconds))
 }
 
 /// A clock that stands still until it is moved; a sleep moves it and returns at once.
 #[derive(Debug)]
 pub struct FakeClock {
     start: Timestamp,
-    elapsed: Mutex<Duration>,
+    moved: Mutex<Moved>,
+}
+
+/// How far a fake clock was moved.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moved {
+    awake: Duration,
+    asleep: Duration,
+    /// What the wall clock was set ahead or back beside the time that passed.
+    set: chrono::Duration,
 }
 
 impl FakeClock {
@@ -72,32 +117,47 @@ impl FakeClock {
     pub fn at(start: Timestamp) -> Self {
         Self {
             start,
-            elapsed: Mutex::new(Duration::ZERO),
+            moved: Mutex::default(),
         }
     }
 
-    /// Moves the clock ahead.
+    /// Time passes.
     pub fn advance(&self, duration: Duration) {
-        let mut elapsed = self
-            .elapsed
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *elapsed += duration;
+        self.lock().awake += duration;
+    }
+
+    /// Time passes while the machine is suspended: the monotonic clock does not see it.
+    pub fn suspend(&self, duration: Duration) {
+        self.lock().asleep += duration;
+    }
+
+    /// The wall clock is set, ahead or (with a negative step) back; no time passes.
+    pub fn step(&self, step: chrono::Duration) {
+        let mut moved = self.lock();
+        moved.set += step;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Moved> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
-        let passed = chrono::Duration::from_std(self.monotonic()).unwrap_or(chrono::Duration::MAX);
-        (self.start + passed).trunc_subsecs(6)
+        let moved = *self.lock();
+        let passed = chrono::Duration::from_std(moved.awake + moved.asleep);
+        let at = self.start + passed.unwrap_or(chrono::Duration::MAX) + moved.set;
+        at.trunc_subsecs(6)
     }
 
     fn monotonic(&self) -> Duration {
-        *self
-            .elapsed
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.lock().awake
+    }
+
+    fn steady(&self) -> Duration {
+        let moved = *self.lock();
+        moved.awake + moved.asleep
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -135,6 +195,27 @@ mod tests {
         let clock = SystemClock::default();
         for _ in 0..100 {
             assert_eq!(clock.now().timestamp_subsec_nanos() % 1_000, 0);
+        }
+    }
+
+    #[test]
+    fn the_machine_says_how_long_it_is_up() {
+        let clock = SystemClock::default();
+        let before = clock.steady();
+        assert!(clock.steady() >= before);
+        #[cfg(target_os = "linux")]
+        {
+            let up = std::process::Command::new("cat").arg("/proc/uptime").output();
+            let up = String::from_utf8(up.expect("a process").stdout).expect("text");
+            let up: f64 = up
+                .split(' ')
+                .next()
+                .and_then(|up| up.parse().ok())
+                .expect("seconds");
+            assert!(
+                (clock.steady().as_secs_f64() - up).abs() < 5.0,
+                "{before:?}, up {up}"
+            );
         }
     }
 }

@@ -187,6 +187,17 @@ impl Host {
         &*self.0.runs
     }
 
+    /// How far ahead the store's clock is, when it stepped ahead of more than an hour while this process runs. Then the
+    /// store's time goes on as it did: nothing is pruned and no window rolls over until [`confirm_clock`](Self::confirm_clock).
+    pub fn clock_ahead(&self) -> Option<Duration> {
+        self.0.store.clock_ahead()
+    }
+
+    /// Believes a clock that stepped ahead: for somebody who has looked.
+    pub fn confirm_clock(&self) {
+        self.0.store.confirm_clock();
+    }
+
     /// What opens HTTP connections: the innermost layer of every stack.
     pub fn socket(&self) -> &Arc<dyn Transport> {
         &self.0.socket

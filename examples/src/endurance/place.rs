@@ -98,6 +98,8 @@ impl Place {
         let inbox = host
             .inbox()
             .with_attempts(ATTEMPTS)
+            // All events of a proof are of one instance and one day.
+            .with_tombstones(10_000_000)
             .with_backoff(Duration::from_millis(20), Duration::from_millis(100))
             .with_durability(class);
         let outbox = host.outbox().with_durability(class);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::work::{Work, ended_without_a_word};
 use super::{Accepted, Event, NewEvent};
 use crate::clock::Timestamp;
-use crate::store::{self, Commit, Committed, Durability, Guard, Range, Write, key};
+use crate::store::{self, Commit, Committed, Durability, Guard, Range, Tenure, Write, key};
 use crate::{Code, Error, Host, Result};
 
 /// How many events may wait until the inbox refuses more: as many as its tombstones were asked to be kept for.
@@ -219,17 +219,10 @@ impl Inbox {
     /// Claims `lane` and its head, unless somebody has it, it backs off or it is empty.
     async fn take(&self, lane: &str) -> Result<Option<Work>> {
         let store = self.host.store();
-        let Some(lease) = store.claim(&lease_name(lane), self.lease).await? else {
+        let Some(tenure) = Tenure::take(&self.host, &lease_name(lane), self.lease).await? else {
             return Ok(None);
         };
-        let guard = Guard::Lease {
-            lane: lease.lane.clone(),
-            epoch: lease.epoch,
-        };
-        let release = Write::Release {
-            lane: lease.lane.clone(),
-            epoch: lease.epoch,
-        };
+        let (guard, release) = (tenure.guard(), tenure.release());
         let head = store.scan(&lane_index(lane), Range::first(1)).await?.pop();
         let Some(head) = head else {
             // Emptied since it was listed. It leaves the list only if nothing was accepted meanwhile.
@@ -259,7 +252,7 @@ impl Inbox {
             .guard(Guard::Absent {
                 key: backoff_key(lane),
             })
-            .write(ready(lane, score(lease.expires_at), false))
+            .write(ready(lane, score(tenure.lease.expires_at), false))
             .write(Write::Add {
                 key: attempts_key(&stored.id),
                 delta: 1,
@@ -280,7 +273,7 @@ impl Inbox {
             attempt,
             data: stored.data,
         };
-        let work = Work::new(self.clone(), lane.to_owned(), lease, event);
+        let work = Work::new(self.clone(), lane.to_owned(), tenure, event);
         if attempt > self.attempts {
             // Every attempt ended without a word, as when the event kills its worker.
             work.bury(&ended_without_a_word()).await?;

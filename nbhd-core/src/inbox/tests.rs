@@ -333,3 +333,30 @@ impl Inbox {
         self.host.store().scan(queue::READY, due).await.unwrap().len()
     }
 }
+
+#[tokio::test]
+async fn a_holder_counts_from_before_it_asked_also_while_suspended_less_a_margin() {
+    let clock = Arc::new(FakeClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
+    let slow = clock.clone();
+    let faulty = FaultyStore::new(store, move |point| {
+        if point == "store.claim.after" {
+            slow.advance(Duration::from_secs(4));
+        }
+        None
+    });
+    let host = Host::builder(Arc::new(faulty)).with_clock(clock.clone()).build();
+    let inbox = host.inbox();
+    inbox.accept(event("a", &["a1"])).await.unwrap();
+    let (work, _) = text(&inbox).await.unwrap();
+    clock.suspend(Duration::from_secs(50));
+    assert!(work.is_held(), "54 s since it asked");
+    clock.advance(Duration::from_secs(1));
+    assert!(!work.is_held(), "55 s since it asked: the margin begins");
+    work.renew().await.unwrap();
+    assert!(work.is_held(), "the store still had it");
+    clock.advance(Duration::from_secs(61));
+    assert!(!work.is_held());
+    assert_eq!(work.renew().await.unwrap_err().code(), Code::StoreConflict);
+    assert!(!work.is_held());
+}

@@ -1,6 +1,6 @@
 //! One event in a worker's hands.
 
-use tokio::sync::RwLock;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Event;
 use super::dead::{self, DeadLetter};
@@ -8,7 +8,7 @@ use super::queue::{
     Inbox, PENDING, TRIES, attempts_key, backoff_key, contended, event_key, lane_index, ready, score, unready,
 };
 use crate::outbox::{NewIntent, Outbox};
-use crate::store::{Commit, Committed, Guard, Lease, Range, Write};
+use crate::store::{Commit, Committed, Guard, Lease, RENEWALS, Range, Tenure, Write};
 use crate::{Code, Error, Result};
 
 /// An event with the lease of its lane. It ends with [`done`](Self::done), [`commit`](Self::commit) or
@@ -18,16 +18,16 @@ use crate::{Code, Error, Result};
 pub struct Work {
     inbox: Inbox,
     lane: String,
-    lease: RwLock<Lease>,
+    tenure: Mutex<Tenure>,
     event: Event,
 }
 
 impl Work {
-    pub(super) fn new(inbox: Inbox, lane: String, lease: Lease, event: Event) -> Self {
+    pub(super) fn new(inbox: Inbox, lane: String, tenure: Tenure, event: Event) -> Self {
         Self {
             inbox,
             lane,
-            lease: RwLock::new(lease),
+            tenure: Mutex::new(tenure),
             event,
         }
     }
@@ -38,20 +38,31 @@ impl Work {
     }
 
     /// The lease, as it was when it was last taken or renewed.
-    pub async fn lease(&self) -> Lease {
-        self.lease.read().await.clone()
+    pub fn lease(&self) -> Lease {
+        self.tenure().lease
+    }
+
+    /// Whether the lease can still be relied on, without asking the store: counted from before it was taken or renewed, on
+    /// a clock that goes on while the machine is suspended, less a margin. Look before doing something that cannot be
+    /// taken back.
+    pub fn is_held(&self) -> bool {
+        self.lock().is_sure(&self.inbox.host)
     }
 
     /// Prolongs the lease; every 20 s is enough for one of 60 s. `store_conflict` when it was lost: then stop.
     pub async fn renew(&self) -> Result<()> {
-        let mut lease = self.lease.write().await;
         let store = self.inbox.host.store();
-        let renewed = store.renew(&lease, self.inbox.lease).await?.ok_or_else(lost)?;
-        let commit =
-            Commit::new()
-                .guard(live(&renewed))
-                .write(ready(&self.lane, score(renewed.expires_at), false));
-        *lease = renewed;
+        let mut tenure = self.tenure();
+        let renewed = tenure.renew(&self.inbox.host, self.inbox.lease).await?;
+        self.lock().clone_from(&tenure);
+        if !renewed {
+            return Err(lost());
+        }
+        let commit = Commit::new().guard(tenure.guard()).write(ready(
+            &self.lane,
+            score(tenure.lease.expires_at),
+            false,
+        ));
         match store.commit(commit).await? {
             Committed::Done { .. } => Ok(()),
             Committed::Refused(_) => Err(lost()),
@@ -64,7 +75,7 @@ impl Work {
     /// and this would move it without end.
     pub async fn keep(&self) {
         loop {
-            tokio::time::sleep(self.inbox.lease / 3).await;
+            tokio::time::sleep(self.inbox.lease / RENEWALS).await;
             if self.renew().await.is_err() {
                 return;
             }
@@ -92,7 +103,7 @@ impl Work {
             for send in &sends {
                 intents = outbox.planned(intents, send, now).await?;
             }
-            let op_id = self.op_id("done", round).await;
+            let op_id = self.op_id("done", round);
             intents.writes.extend_from_slice(writes);
             if self.finish(intents.with_op_id(op_id)).await? {
                 return Ok(());
@@ -113,18 +124,18 @@ impl Work {
             .min(longest)
             .max(error.retry_after().unwrap_or_default().min(longest));
         let now = self.inbox.host.store().now().await?;
-        let lease = self.lease().await;
+        let tenure = self.tenure();
         let until = now + chrono::Duration::from_std(backoff).unwrap_or(chrono::Duration::MAX);
         let commit = Commit::new()
-            .with_op_id(self.op_id("fail", 0).await)
-            .guard(live(&lease))
+            .with_op_id(self.op_id("fail", 0))
+            .guard(tenure.guard())
             .write(Write::Put {
                 key: backoff_key(&self.lane),
                 value: "1".to_owned(),
                 ttl: Some(backoff),
             })
             .write(ready(&self.lane, score(until), false))
-            .write(given_back(&lease));
+            .write(tenure.release());
         match self.inbox.host.store().commit(commit).await? {
             Committed::Done { .. } => Ok(()),
             Committed::Refused(_) => Err(lost()),
@@ -137,7 +148,7 @@ impl Work {
         let letter = DeadLetter::new(&self.event, error, now);
         for round in 0..TRIES {
             let commit = dead::burial(&self.inbox, &letter, now).await?;
-            let op_id = self.op_id("dead", round).await;
+            let op_id = self.op_id("dead", round);
             if self.finish(commit.with_op_id(op_id)).await? {
                 return Ok(());
             }
@@ -149,7 +160,7 @@ impl Work {
     /// other than the lease did not hold: then look again.
     async fn finish(&self, commit: Commit) -> Result<bool> {
         let store = self.inbox.host.store();
-        let lease = self.lease().await;
+        let tenure = self.tenure();
         let index = lane_index(&self.lane);
         let more = store
             .scan(&index, Range::first(2))
@@ -157,7 +168,7 @@ impl Work {
             .iter()
             .any(|entry| entry.member != self.event.id);
         let lease_guard = commit.guards.len();
-        let mut commit = commit.guard(live(&lease));
+        let mut commit = commit.guard(tenure.guard());
         if more {
             let now = score(store.now().await?);
             commit = commit.write(ready(&self.lane, now, false));
@@ -186,7 +197,7 @@ impl Work {
                 key: attempts_key(id),
                 delta: -i64::from(self.event.attempt),
             })
-            .write(given_back(&lease));
+            .write(tenure.release());
         match store.commit(commit).await? {
             Committed::Done { .. } => Ok(true),
             Committed::Refused(refusal) if refusal.guard == lease_guard => Err(lost()),
@@ -195,23 +206,17 @@ impl Work {
     }
 
     /// The same for a repeated call, another for each end, attempt and round.
-    async fn op_id(&self, end: &str, round: usize) -> String {
-        let epoch = self.lease.read().await.epoch;
+    fn op_id(&self, end: &str, round: usize) -> String {
+        let epoch = self.lock().lease.epoch;
         format!("inbox/{}/{epoch}/{end}/{round}", self.event.id)
     }
-}
 
-fn live(lease: &Lease) -> Guard {
-    Guard::Lease {
-        lane: lease.lane.clone(),
-        epoch: lease.epoch,
+    fn tenure(&self) -> Tenure {
+        self.lock().clone()
     }
-}
 
-fn given_back(lease: &Lease) -> Write {
-    Write::Release {
-        lane: lease.lane.clone(),
-        epoch: lease.epoch,
+    fn lock(&self) -> MutexGuard<'_, Tenure> {
+        self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::book::{Held, Outbox, closed, fresh, name, open, same_parts};
-use super::{Intent, NewIntent, PartState, SendPart};
+use super::{Intent, NewIntent, Part, PartState, SendPart};
 use crate::inbox::{TRIES, contended, score};
-use crate::store::{Commit, Committed, Guard, Lease, Write};
+use crate::store::{Commit, Committed, RENEWALS, Tenure};
 use crate::{Code, Error, Outcome, Result};
 
 /// When to look again at an intent that could not be sent and names no time itself.
@@ -29,7 +29,7 @@ impl Outbox {
                 return Ok(held.intent);
             }
         }
-        let lease = self.take(&name).await?;
+        let tenure = self.take(&name).await?;
         let held = match self.read(&name).await? {
             Some(held) => {
                 same_parts(&held.intent, &new)?;
@@ -41,7 +41,7 @@ impl Outbox {
                 version: 0,
             },
         };
-        self.run(held, lease, sender).await
+        self.run(held, tenure, sender).await
     }
 
     /// Sends what is missing of a stored intent, as [`dispatch`](Self::dispatch) does. `not_found` without one.
@@ -58,23 +58,23 @@ impl Outbox {
         if !found.intent.can_go_on() {
             return Ok(found.intent);
         }
-        let lease = self.take(&name).await?;
+        let tenure = self.take(&name).await?;
         let held = self.read(&name).await?.ok_or_else(unknown_key)?;
-        self.run(held, lease, sender).await
+        self.run(held, tenure, sender).await
     }
 
-    async fn take(&self, name: &str) -> Result<Lease> {
-        self.host.store().claim(name, self.lease).await?.ok_or_else(|| {
+    async fn take(&self, name: &str) -> Result<Tenure> {
+        Tenure::take(&self.host, name, self.lease).await?.ok_or_else(|| {
             Error::new(Code::StoreConflict, "somebody else is sending under this key")
                 .with_retry_after(LOOK_AGAIN)
         })
     }
 
-    async fn run(&self, held: Held, lease: Lease, sender: &dyn SendPart) -> Result<Intent> {
+    async fn run(&self, held: Held, tenure: Tenure, sender: &dyn SendPart) -> Result<Intent> {
         let mut sending = Sending {
             outbox: self,
             held,
-            lease,
+            tenure,
             unsaved: Vec::new(),
             again: LOOK_AGAIN,
         };
@@ -84,7 +84,7 @@ impl Outbox {
                 continue;
             }
             let part = sending.held.intent.parts[index].clone();
-            let answer = sender.send(&sending.held.intent, &part).await;
+            let answer = sending.send(&part, sender).await;
             if !sending.note(index, answer) {
                 break;
             }
@@ -129,7 +129,7 @@ impl Intent {
 struct Sending<'a> {
     outbox: &'a Outbox,
     held: Held,
-    lease: Lease,
+    tenure: Tenure,
     /// Parts whose fate we know and the store does not yet.
     unsaved: Vec<usize>,
     /// When to look at the intent again if it can go on.
@@ -171,27 +171,29 @@ impl Sending<'_> {
         let store = self.outbox.host.store();
         if !self.unsaved.is_empty() {
             // The parts before have used up some of the lease.
-            self.lease = match store.renew(&self.lease, self.outbox.lease).await? {
-                Some(lease) => lease,
-                None => return Err(self.overtaken().await),
-            };
+            if !self.tenure.renew(&self.outbox.host, self.outbox.lease).await? {
+                return Err(self.overtaken().await);
+            }
         }
         let part = &mut self.held.intent.parts[index];
         part.state = PartState::Sending;
         part.error = None;
         let commit = Commit::new()
             .with_durability(self.outbox.durability)
-            .guard(Guard::Lease {
-                lane: self.lease.lane.clone(),
-                epoch: self.lease.epoch,
-            })
+            .guard(self.tenure.guard())
             .guard(self.held.unchanged())
             .write(self.held.put()?)
-            .write(open(&self.held.name, score(self.lease.expires_at)));
+            .write(open(&self.held.name, score(self.tenure.lease.expires_at)));
         match store.commit(commit).await {
             Ok(Committed::Done { results, .. }) => {
                 self.held.version = results.first().copied().unwrap_or_default() as u64;
                 self.unsaved.clear();
+                if !self.tenure.is_sure(&self.outbox.host) {
+                    // The store took so long that others may have the lease by now, and not a byte has left.
+                    self.held.intent.parts[index].state = PartState::Pending;
+                    self.unsaved.push(index);
+                    return Err(self.overtaken().await);
+                }
                 Ok(true)
             }
             Ok(Committed::Refused(refusal)) if refusal.guard == 0 => Err(self.overtaken().await),
@@ -205,6 +207,28 @@ impl Sending<'_> {
                 self.unsaved.push(index);
                 let _ = self.save(true).await;
                 Err(error.with_outcome(Outcome::NotSent))
+            }
+        }
+    }
+
+    /// Sends one part, and renews the lease while that takes time. It waits on the machine's time, also where the host's
+    /// clock is a fake one, as the inbox does.
+    async fn send(&mut self, part: &Part, sender: &dyn SendPart) -> Result<Value> {
+        let (outbox, held) = (self.outbox, &self.held);
+        let mut answer = sender.send(&held.intent, part);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(outbox.lease / RENEWALS) => {}
+            }
+            // Without the lease the answer is still a fact: it is waited for, and stored.
+            if let Ok(true) = self.tenure.renew(&outbox.host, outbox.lease).await {
+                let until = score(self.tenure.lease.expires_at);
+                let later = Commit::new()
+                    .guard(self.tenure.guard())
+                    .write(open(&held.name, until));
+                let _ = outbox.host.store().commit(later).await;
             }
         }
     }
@@ -258,10 +282,7 @@ impl Sending<'_> {
                 .write(self.held.put()?)
                 .write(listed);
             if last {
-                commit = commit.write(Write::Release {
-                    lane: self.lease.lane.clone(),
-                    epoch: self.lease.epoch,
-                });
+                commit = commit.write(self.tenure.release());
             }
             match store.commit(commit).await {
                 Ok(Committed::Done { .. }) => {

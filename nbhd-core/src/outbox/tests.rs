@@ -418,3 +418,39 @@ async fn an_ended_intent_is_kept_thirty_days_an_open_one_for_ever() {
     assert!(outbox.get("pigeon", "bot-1", "k").await.unwrap().is_none());
     assert!(outbox.get("pigeon", "bot-1", "open").await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn a_sender_whose_store_answered_too_late_sends_nothing() {
+    let clock = Arc::new(FakeClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let slow = clock.clone();
+    let late = std::sync::atomic::AtomicBool::new(true);
+    let store = FaultyStore::new(
+        Arc::new(MemoryStore::new().with_clock(clock.clone())),
+        move |point| {
+            // The lease of 60 s less its margin is over when the commit of `sending` comes back.
+            if point == "store.commit.after" && late.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                slow.suspend(Duration::from_secs(56));
+            }
+            None
+        },
+    );
+    let host = Host::builder(Arc::new(store)).with_clock(clock.clone()).build();
+    let platform = Platform::default();
+    let error = host
+        .outbox()
+        .dispatch(intent(&["1"]), &platform)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.code(), error.outcome()),
+        (Code::StoreConflict, Outcome::NotSent)
+    );
+    assert_eq!(platform.log(), [""; 0]);
+    clock.advance(Duration::from_secs(60));
+    let sent = host.outbox().dispatch(intent(&["1"]), &platform).await.unwrap();
+    assert!(
+        sent.is_sent(),
+        "it had not left, so it is sent: {:?}",
+        states(&sent)
+    );
+}

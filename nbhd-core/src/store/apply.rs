@@ -15,15 +15,15 @@ pub(super) type Micros = i64;
 /// How empty a bucket was when it was last looked at. One token is `refill` units; `capacity` units flow in each
 /// microsecond: so all of it is exact in whole numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Level {
+pub(crate) struct Level {
     /// Units missing from full.
-    pub(super) missing: i64,
+    pub(crate) missing: i64,
     /// Units of one token: the refill time of the bucket, in microseconds.
-    pub(super) unit: i64,
+    pub(crate) unit: i64,
     /// When it was looked at.
-    pub(super) at: Micros,
+    pub(crate) at: Micros,
     /// When it is full again, and so need not be kept.
-    pub(super) full_at: Micros,
+    pub(crate) full_at: Micros,
 }
 
 /// The rows of a backend, within one transaction.
@@ -148,7 +148,7 @@ fn check<'a>(
 }
 
 /// Takes `n` tokens, or says how many there are and how long until there are `n`.
-fn take(
+pub(crate) fn take(
     known: Option<Level>,
     n: u32,
     bucket: Bucket,
@@ -165,7 +165,8 @@ fn take(
     if n > bucket.capacity {
         return Err(invalid("more tokens are asked for than the bucket ever holds"));
     }
-    let missing = known.map_or(0, |level| {
+    // One that is full by its own shape is full, whether or not it was removed already.
+    let missing = known.filter(|level| now < level.full_at).map_or(0, |level| {
         let flowed = i128::from(now.saturating_sub(level.at).max(0)) * i128::from(capacity);
         // A bucket whose shape was changed keeps its missing tokens, rounded up.
         let before = if level.unit == unit {

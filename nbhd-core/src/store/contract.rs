@@ -48,6 +48,15 @@ pub trait Store: Send + Sync + Debug {
         i64::MAX
     }
 
+    /// How far ahead the clock is, when it stepped ahead of more than an hour while this process runs: then it is not
+    /// believed, and the store's time goes on as it did, so that nothing ends before its time.
+    fn clock_ahead(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Believes a clock that stepped ahead, because somebody has looked.
+    fn confirm_clock(&self) {}
+
     /// Creates the store where that is a step of its own (Redis, PostgreSQL); does nothing where it makes itself.
     async fn create(&self) -> Result<()> {
         Ok(())

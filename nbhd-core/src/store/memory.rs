@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::apply::{Level, Micros, Tables, apply, micros, timestamp};
 use super::retention::{ANSWERS, PRUNED_PER_COMMIT};
+use super::step::StepWatch;
 use super::{Commit, Committed, Durability, Entry, Lease, Range, Record, Store};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::{Code, Error, Result, generation};
@@ -18,7 +19,7 @@ use crate::{Code, Error, Result, generation};
 #[derive(Debug)]
 pub struct MemoryStore {
     rows: Mutex<Rows>,
-    clock: Arc<dyn Clock>,
+    watch: StepWatch,
     process: u32,
 }
 
@@ -33,14 +34,14 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self {
             rows: Mutex::default(),
-            clock: Arc::new(SystemClock::default()),
+            watch: StepWatch::new(Arc::new(SystemClock::default())),
             process: generation::current(),
         }
     }
 
     /// Sets the store's clock, for tests.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.watch = StepWatch::new(clock);
         self
     }
 
@@ -62,9 +63,9 @@ impl MemoryStore {
 
     /// The rows and the time, which never goes back.
     fn at_now(&self) -> Result<(MutexGuard<'_, Rows>, Micros)> {
-        let wall = self.clock.now().timestamp_micros();
+        let now = self.watch.now();
         let mut rows = self.lock()?;
-        rows.last_seen = rows.last_seen.max(wall);
+        rows.last_seen = rows.last_seen.max(now);
         let now = rows.last_seen;
         Ok((rows, now))
     }
@@ -152,6 +153,15 @@ impl Store for MemoryStore {
             expires_at: timestamp(expires_at),
             ..lease.clone()
         }))
+    }
+
+    fn clock_ahead(&self) -> Option<Duration> {
+        self.watch.now();
+        self.watch.ahead()
+    }
+
+    fn confirm_clock(&self) {
+        self.watch.confirm();
     }
 }
 

@@ -14,9 +14,12 @@ mod redis;
 pub mod retention;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod step;
+mod tenure;
 mod words;
 
 pub use address::{open, open_with};
+pub(crate) use apply::{Level, take};
 pub use contract::Store;
 pub use key::key;
 pub use memory::MemoryStore;
@@ -24,4 +27,6 @@ pub use memory::MemoryStore;
 pub use redis::{RedisSettings, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{BUSY, SqliteStore};
+pub use step::BELIEVED_STEP;
+pub(crate) use tenure::{RENEWALS, Tenure};
 pub use words::{Bucket, Commit, Committed, Durability, Entry, Guard, Lease, Range, Record, Refusal, Write};

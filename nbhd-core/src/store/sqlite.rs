@@ -26,6 +26,7 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
 use self::database::Database;
+use super::step::StepWatch;
 use super::{Commit, Committed, Durability, Entry, Lease, Range, Record, Store};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::generation::{self, BeforeFork};
@@ -52,7 +53,7 @@ struct Inner {
 #[derive(Debug, Clone)]
 struct Settings {
     path: PathBuf,
-    clock: Arc<dyn Clock>,
+    clock: Arc<StepWatch>,
     busy: Duration,
 }
 
@@ -67,7 +68,7 @@ impl SqliteStore {
         })?;
         Ok(Self::from_settings(Settings {
             path,
-            clock: Arc::new(SystemClock::default()),
+            clock: Arc::new(StepWatch::new(Arc::new(SystemClock::default()))),
             busy: BUSY,
         }))
     }
@@ -75,7 +76,7 @@ impl SqliteStore {
     /// Sets the store's clock, for tests.
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self::from_settings(Settings {
-            clock,
+            clock: Arc::new(StepWatch::new(clock)),
             ..self.0.settings.clone()
         })
     }
@@ -182,6 +183,15 @@ impl Store for SqliteStore {
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Option<Lease>> {
         let lease = lease.clone();
         self.run(move |database| database.renew(lease, ttl)).await
+    }
+
+    fn clock_ahead(&self) -> Option<Duration> {
+        self.0.settings.clock.now();
+        self.0.settings.clock.ahead()
+    }
+
+    fn confirm_clock(&self) {
+        self.0.settings.clock.confirm();
     }
 
     async fn close(&self) -> Result<()> {

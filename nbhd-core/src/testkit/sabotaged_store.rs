@@ -203,6 +203,14 @@ impl Store for SabotagedStore {
         self.store.largest_sum()
     }
 
+    fn clock_ahead(&self) -> Option<Duration> {
+        self.store.clock_ahead()
+    }
+
+    fn confirm_clock(&self) {
+        self.store.confirm_clock();
+    }
+
     async fn create(&self) -> Result<()> {
         self.store.create().await
     }

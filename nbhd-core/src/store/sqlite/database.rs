@@ -144,7 +144,7 @@ impl Database {
     }
 
     fn create(&mut self) -> Result<()> {
-        let now = self.settings.clock.now().timestamp_micros();
+        let now = self.settings.clock.now();
         let transaction = begin(&mut self.connection)?;
         let id: i64 = transaction
             .query_row("PRAGMA application_id", [], |row| row.get(0))
@@ -267,8 +267,8 @@ impl Database {
 
     /// The time by the wall clock, held at the last time seen by anybody.
     fn see(&mut self, last_seen: Micros) -> Micros {
-        let wall = self.settings.clock.now().timestamp_micros();
-        self.last_seen = self.last_seen.max(last_seen).max(wall);
+        self.last_seen = self.last_seen.max(last_seen).max(self.settings.clock.now());
+        self.settings.clock.settle(self.last_seen);
         self.last_seen
     }
 
@@ -282,7 +282,7 @@ impl Database {
         self.set_synchronous(synchronous)?;
         self.commits = self.commits.wrapping_add(1);
         let commits = self.commits;
-        let wall = self.settings.clock.now().timestamp_micros();
+        let wall = self.settings.clock.now();
         let transaction = begin(&mut self.connection)?;
         let mut rows = Rows::of(&transaction);
         let (last_seen, min_writer, schema) = rows.state()?;
@@ -290,6 +290,7 @@ impl Database {
             return Err(too_old("write", schema));
         }
         let now = self.last_seen.max(last_seen).max(wall);
+        self.settings.clock.settle(now);
         let (answer, wrote) = work(&mut rows, now)?;
         if wrote {
             rows.see(now)?;
