@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nbhd_core::store::{MemoryStore, SqliteStore, Store};
-use nbhd_core::testkit::{Sabotage, SabotagedStore, store_contract};
+use nbhd_core::testkit::{Sabotage, SabotagedStore, store_contract, work_contract};
 use proptest::prelude::*;
 
 /// A folder of its own for one test, removed at the end.
@@ -49,6 +49,25 @@ async fn the_sqlite_store_keeps_the_contract() {
     println!("sqlite: {report}");
     assert!(report.failures.is_empty(), "{report}");
     assert_eq!((report.ran.len(), report.not_applicable.len()), (35, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn work_on_the_memory_store() {
+    let report = work_contract(|_, clock| Arc::new(MemoryStore::new().with_clock(clock))).await;
+    println!("memory: {report}");
+    assert!(report.failures.is_empty(), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn work_on_the_sqlite_store() {
+    let folder = Folder::new("work");
+    let report = work_contract(|name, clock| {
+        let store = SqliteStore::new(folder.0.join(format!("{name}.db"))).unwrap();
+        Arc::new(store.with_clock(clock))
+    })
+    .await;
+    println!("sqlite: {report}");
+    assert!(report.failures.is_empty(), "{report}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod script;
 mod server;
 mod servers;
 mod storeless;
+mod work_contract;
 
 pub use contract::{ContractReport, store_contract};
 pub use faults::{Fault, Faults};
@@ -30,3 +31,4 @@ pub use server::{Call, Handler, Log, Reply, Server};
 #[cfg(all(unix, feature = "redis"))]
 pub use servers::{RedisFsync, RedisServer};
 pub use storeless::Storeless;
+pub use work_contract::work_contract;

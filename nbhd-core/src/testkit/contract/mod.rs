@@ -7,3 +7,4 @@ mod run;
 mod writes;
 
 pub use run::{ContractReport, store_contract};
+pub(in crate::testkit) use run::{Stop, Verdict, noon, same};

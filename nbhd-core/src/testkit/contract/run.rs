@@ -61,7 +61,7 @@ where
 }
 
 /// Why a case ended early.
-pub(super) enum Stop {
+pub(in crate::testkit) enum Stop {
     Failed(String),
     NotApplicable,
 }
@@ -72,10 +72,10 @@ impl From<Error> for Stop {
     }
 }
 
-pub(super) type Verdict = Result<(), Stop>;
+pub(in crate::testkit) type Verdict = Result<(), Stop>;
 
 /// Ends the case unless the two are equal.
-pub(super) fn same<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Verdict {
+pub(in crate::testkit) fn same<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Verdict {
     if found == expected {
         return Ok(());
     }
@@ -140,7 +140,7 @@ impl<'a> World<'a> {
     }
 }
 
-pub(super) fn noon() -> Timestamp {
+pub(in crate::testkit) fn noon() -> Timestamp {
     Timestamp::from_timestamp_micros(1_767_268_800_000_250).expect("a time of 2026")
 }
 
