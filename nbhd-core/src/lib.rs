@@ -15,6 +15,7 @@ pub mod limit;
 pub mod listener;
 pub mod outbox;
 pub mod page;
+pub mod queue;
 pub mod receipt;
 pub mod secret;
 pub mod secure;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::audit::parameters_hash;
 use crate::store::{Commit, Tenure, Write, key};
-use crate::{Host, Result, canonical};
+use crate::{Host, Result};
 
 /// How long an alert that was sent silences its like.
 pub const ALERT_INTERVAL: Duration = Duration::from_secs(30 * 60);
@@ -60,7 +61,7 @@ impl StateGate {
     /// A ticket to tell `state` under `name` (such as `project:event`); `None` when the state that was told last has the
     /// same canonical hash, or somebody is telling just now.
     pub async fn begin(&self, name: &str, state: &Value) -> Result<Option<Ticket>> {
-        let hash = canonical::hash(state);
+        let hash = parameters_hash(state);
         let mark = Mark {
             key: key(["limit", "state", name]),
             value: hash.clone(),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{clock, limits};
+use super::{clock, inbox, limits, queue};
 use crate::clock::{Clock, FakeClock};
 use crate::store::Store;
 use crate::testkit::ContractReport;
@@ -89,4 +89,10 @@ cases! {
     clock: step_ahead_ends_nothing, step_back_is_held, sleep_is_no_step;
     limits: all_or_none, local_and_stored_agree, kept_apart, shapes_refused, alerts_once_in_half_an_hour,
         one_sender_at_a_time, failed_alert_leaves_the_gate_open, states_told_once;
+    inbox: accepted_once_by_any_key, lanes_wait_for_their_head, overtaken_workers_change_nothing,
+        done_and_its_sends_are_one_step, tombstones_are_counted_by_instance, tombstones_end_after_thirty_days, envelopes,
+        what_is_no_envelope;
+    queue: deny_by_default, dispatched_claimed_done, rate_and_depth, a_key_is_one_job, own_jobs_only, in_order,
+        failures_back_off_then_a_dead_letter, stalled_jobs_are_taken_up, renewed_jobs_are_kept,
+        activity_follows_the_workers, what_is_no_job, many_workers_do_each_job_once;
 }
