@@ -9,11 +9,14 @@
 //! events, scored by when it may next be claimed (now, after a back-off, or when its lease ends).
 
 mod dead;
+mod envelope;
 mod queue;
+mod tombstone;
 mod words;
 mod work;
 
 pub use dead::DeadLetter;
+pub use envelope::{ENVELOPE, EnvelopeKind, Ingest, Ingested, LARGEST_ENVELOPE};
 pub use queue::{BACKOFF_FIRST, BACKOFF_LONGEST, CAPACITY, Inbox, MAX_ATTEMPTS};
 pub use words::{Accepted, Event, NewEvent};
 pub use work::Work;

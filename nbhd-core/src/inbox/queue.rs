@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::tombstone::Tombstone;
 use super::work::{Work, ended_without_a_word};
 use super::{Accepted, Event, NewEvent};
 use crate::clock::Timestamp;
@@ -43,6 +44,8 @@ pub struct Inbox {
     pub(super) attempts: u32,
     pub(super) backoff: (Duration, Duration),
     capacity: u64,
+    pub(super) tombstones: u64,
+    pub(super) redelivery: Duration,
     durability: Durability,
 }
 
@@ -67,6 +70,8 @@ impl Inbox {
             attempts: MAX_ATTEMPTS,
             backoff: (BACKOFF_FIRST, BACKOFF_LONGEST),
             capacity: CAPACITY,
+            tombstones: store::retention::TOMBSTONES_PER_INSTANCE,
+            redelivery: store::retention::REDELIVERY,
             durability: Durability::Power,
         }
     }
@@ -95,6 +100,19 @@ impl Inbox {
         self
     }
 
+    /// Sets how many events of one instance are remembered for 30 days; 20,000 unless said otherwise. Beyond it the
+    /// oldest make room, but none that the provider may still deliver again: then the inbox refuses.
+    pub fn with_tombstones(mut self, events: u64) -> Self {
+        self.tombstones = events.max(1);
+        self
+    }
+
+    /// Sets how long the provider may deliver an event again, where that is known; 7 days unless said otherwise.
+    pub fn with_redelivery(mut self, horizon: Duration) -> Self {
+        self.redelivery = horizon;
+        self
+    }
+
     /// Sets the durability of accepting; [`Durability::Power`] unless said otherwise.
     pub fn with_durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
@@ -102,17 +120,11 @@ impl Inbox {
     }
 
     /// Stores an event unless one of its dedupe keys is known. Errors: `invalid_input` without a dedupe key,
-    /// `quota_exhausted` when the inbox is full.
+    /// `quota_exhausted` when the inbox, or the memory of its dedupe keys, is full.
     pub async fn accept(&self, event: NewEvent) -> Result<Accepted> {
         self.host.durable_store("accepted events").await?;
-        let scope = [event.provider.as_str(), event.instance.as_str()];
-        let mut claims: Vec<String> = Vec::with_capacity(event.dedupe.len());
-        for name in &event.dedupe {
-            let claim = key(["inbox", "dedupe", scope[0], scope[1], name]);
-            if !claims.contains(&claim) {
-                claims.push(claim);
-            }
-        }
+        let tombstone = Tombstone::of(&event);
+        let claims = tombstone.claims();
         if claims.is_empty() {
             return Err(Error::new(Code::InvalidInput, "an event needs a dedupe key"));
         }
@@ -136,7 +148,7 @@ impl Inbox {
             match self
                 .host
                 .store()
-                .commit(self.acceptance(&claims, &stored, now)?)
+                .commit(self.acceptance(&tombstone, &claims, &stored, now)?)
                 .await?
             {
                 Committed::Done { .. } => {
@@ -155,7 +167,8 @@ impl Inbox {
                         }
                         // It ended between the two looks: claim it anew.
                     }
-                    None => return Err(self.full(refusal.found)),
+                    None if refusal.guard == claims.len() => return Err(self.full(refusal.found)),
+                    None => self.make_room(&tombstone).await?,
                 },
             }
         }
@@ -188,15 +201,27 @@ impl Inbox {
         self.host.store().count(PENDING).await
     }
 
-    fn acceptance(&self, claims: &[String], stored: &Stored, now: Timestamp) -> Result<Commit> {
+    fn acceptance(
+        &self,
+        tombstone: &Tombstone,
+        claims: &[String],
+        stored: &Stored,
+        now: Timestamp,
+    ) -> Result<Commit> {
         let mut commit = Commit::new().with_durability(self.durability);
         for claim in claims {
             commit = commit.guard(Guard::Absent { key: claim.clone() });
         }
-        commit = commit.guard(Guard::CountBelow {
-            index: PENDING.to_owned(),
-            n: self.capacity,
-        });
+        commit = commit
+            .guard(Guard::CountBelow {
+                index: PENDING.to_owned(),
+                n: self.capacity,
+            })
+            .guard(Guard::CountBelow {
+                index: tombstone.index(),
+                n: self.tombstones,
+            })
+            .write(tombstone.write(score(now)));
         for claim in claims {
             commit = commit.write(Write::Put {
                 key: claim.clone(),
