@@ -76,8 +76,11 @@ impl Work {
     pub async fn keep(&self) {
         loop {
             tokio::time::sleep(self.inbox.lease / RENEWALS).await;
-            if self.renew().await.is_err() {
-                return;
+            match self.renew().await {
+                // The store was away: the lease says how long that may last.
+                Err(error) if error.retryable() && self.is_held() => {}
+                Err(_) => return,
+                Ok(()) => {}
             }
         }
     }
