@@ -7,7 +7,7 @@ mod model;
 use std::sync::Arc;
 
 use nbhd_core::store::{MemoryStore, RedisStore, Store};
-use nbhd_core::testkit::{RedisFsync, RedisServer, store_contract};
+use nbhd_core::testkit::{RedisFsync, RedisServer, store_contract, work_contract};
 use proptest::prelude::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -21,6 +21,18 @@ async fn the_redis_store_keeps_the_contract() {
     println!("redis, appendfsync always: {report}");
     assert!(report.failures.is_empty(), "{report}");
     assert_eq!((report.ran.len(), report.not_applicable.len()), (35, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn work_on_the_redis_store() {
+    let server = RedisServer::start(RedisFsync::Always);
+    let report = work_contract(|name, clock| {
+        let store = RedisStore::new(&format!("{}?namespace={name}", server.address())).unwrap();
+        Arc::new(store.with_clock(clock))
+    })
+    .await;
+    println!("redis, appendfsync always: {report}");
+    assert!(report.failures.is_empty(), "{report}");
 }
 
 #[test]

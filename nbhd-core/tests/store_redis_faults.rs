@@ -367,7 +367,7 @@ async fn the_clock_is_the_servers_and_never_goes_back() {
     let other = RedisStore::new(&server.address()).unwrap();
     assert!(other.now().await.unwrap() >= first, "and for others");
     assert_eq!(other.claim("lane", minute).await.unwrap(), None);
-    server.command(&["HSET", "nbhd:state", "shift", "3600000000"]);
+    server.command(&["HSET", "nbhd:state", "shift", "3599000000"]);
     let next = other.claim("lane", minute).await.unwrap().unwrap();
     assert!(next.epoch > lease.epoch);
     assert_eq!(store.renew(&lease, minute).await.unwrap(), None);
@@ -417,6 +417,14 @@ async fn what_has_ended_leaves_the_server() {
             .unwrap();
     }
     server.command(&["HSET", "nbhd:state", "shift", "90000000000"]);
+    let before = store.now().await.unwrap();
+    let ahead = store.clock_ahead().expect("a day and an hour within a moment");
+    assert!(ahead > Duration::from_secs(89_990), "{ahead:?}");
+    assert!(
+        store.now().await.unwrap() - before < chrono::Duration::minutes(1),
+        "not believed"
+    );
+    store.confirm_clock();
     for _ in 0..4 {
         store.commit(add("n")).await.unwrap();
     }

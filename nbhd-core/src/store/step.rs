@@ -21,8 +21,8 @@ pub const BELIEVED_STEP: Duration = Duration::from_secs(60 * 60);
 ///
 /// A store on the host's clock asks [`now`](Self::now) what time it is. One with a clock of its own (a server's) sends
 /// [`ceiling`](Self::ceiling) with each operation: when its clock is above it, it goes by `ceiling` less
-/// [`BELIEVED_STEP`] and tells with [`stepped`](Self::stepped). Both tell [`settle`](Self::settle) the time that came of
-/// it, because others who share the store may have moved it.
+/// [`BELIEVED_STEP`]. What came of it is told with [`heard`](Self::heard) or [`settle`](Self::settle), because others who
+/// share the store may have moved it.
 #[derive(Debug)]
 pub(crate) struct StepWatch {
     clock: Arc<dyn Clock>,
@@ -69,17 +69,25 @@ impl StepWatch {
     }
 
     /// The latest time that is believed now; `None` before the first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for stores on a server's clock"))]
+    #[cfg_attr(
+        not(any(test, feature = "redis")),
+        expect(dead_code, reason = "for stores on a server's clock")
+    )]
     pub(crate) fn ceiling(&self) -> Option<Micros> {
         Some(self.expected()?.saturating_add(micros(BELIEVED_STEP)))
     }
 
-    /// The server's clock was above the ceiling, and said `wall`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for stores on a server's clock"))]
-    pub(crate) fn stepped(&self, wall: Micros) {
-        if let Some(expected) = self.expected() {
-            self.doubt(wall.saturating_sub(expected));
+    /// A server's clock gave this time; or it said that it is `ahead` of it, and went by the ceiling.
+    #[cfg_attr(
+        not(any(test, feature = "redis")),
+        expect(dead_code, reason = "for stores on a server's clock")
+    )]
+    pub(crate) fn heard(&self, now: Micros, ahead: Option<Micros>) {
+        match ahead {
+            Some(step) => self.doubt(step),
+            None => self.ahead.store(0, Ordering::Relaxed),
         }
+        self.settle(now);
     }
 
     /// How far ahead the clock was when it was last asked and not believed.
@@ -170,9 +178,11 @@ mod tests {
         let (clock, watch, start) = watch();
         clock.advance(HOUR);
         assert_eq!(watch.ceiling(), Some(start + micros(2 * HOUR)));
-        watch.stepped(start + micros(9 * HOUR));
+        watch.heard(start + micros(HOUR), Some(micros(8 * HOUR)));
         assert_eq!(watch.ahead(), Some(8 * HOUR));
-        watch.settle(start + micros(9 * HOUR));
+        assert_eq!(watch.ceiling(), Some(start + micros(2 * HOUR)));
+        watch.heard(start + micros(9 * HOUR), None);
+        assert_eq!(watch.ahead(), None);
         assert_eq!(
             watch.ceiling(),
             Some(start + micros(10 * HOUR)),

@@ -14,9 +14,10 @@ use super::client::{Call, Effect};
 use super::engine::{Engine, Job};
 use super::script::{Answer, Arguments, LARGEST, misread};
 use super::settings::RedisSettings;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::id::{Random, SystemRandomness};
 use crate::store::apply::timestamp;
+use crate::store::step::StepWatch;
 use crate::store::{Commit, Committed, Durability, Entry, Lease, Range, Record, Store};
 use crate::{Code, Error, Outcome, Result};
 
@@ -31,6 +32,7 @@ pub struct RedisStore(Arc<Inner>);
 struct Inner {
     address: Address,
     clock: Option<Arc<dyn Clock>>,
+    watch: StepWatch,
     engine: ArcSwapOption<Engine>,
     /// The store that this handle met first: another one in its place is refused.
     incarnation: Arc<ArcSwapOption<String>>,
@@ -109,9 +111,11 @@ impl RedisStore {
     }
 
     fn at(address: Address, clock: Option<Arc<dyn Clock>>) -> Self {
+        let steady = clock.clone().unwrap_or_else(|| Arc::new(SystemClock::default()));
         Self(Arc::new(Inner {
             address,
             clock,
+            watch: StepWatch::new(steady),
             engine: ArcSwapOption::empty(),
             incarnation: Arc::default(),
             last_seen: AtomicI64::new(0),
@@ -143,16 +147,26 @@ impl RedisStore {
             .arg(if effect == Effect::Reads { "r" } else { "w" })
             .arg(known)
             .arg(time.map(|time| time.to_string()).unwrap_or_default())
-            .arg(inner.last_seen.load(Ordering::Acquire));
+            .arg(inner.last_seen.load(Ordering::Acquire))
+            .arg(
+                inner
+                    .watch
+                    .ceiling()
+                    .map(|latest| latest.to_string())
+                    .unwrap_or_default(),
+            );
         for argument in &arguments.0 {
             command.arg(&argument[..]);
         }
         let answer = self.send(script, command, effect).await?;
         let (word, mut answer) = split(answer)?;
-        match word.as_str() {
-            "ok" => {
+        let (word, ahead) = word.split_once(' ').unwrap_or((&word, ""));
+        match word {
+            "ok" | "ahead" => {
                 let rest = answer.0.split_off(1.min(answer.0.len()));
-                inner.last_seen.fetch_max(answer.number(0)?, Ordering::AcqRel);
+                let now = answer.number(0)?;
+                inner.last_seen.fetch_max(now, Ordering::AcqRel);
+                inner.watch.heard(now, ahead.parse().ok());
                 Ok(Answer(rest))
             }
             "invalid" => Err(invalid(answer.bytes(0)?)),
@@ -228,6 +242,14 @@ impl Store for RedisStore {
 
     fn largest_sum(&self) -> i64 {
         LARGEST
+    }
+
+    fn clock_ahead(&self) -> Option<Duration> {
+        self.0.watch.ahead()
+    }
+
+    fn confirm_clock(&self) {
+        self.0.watch.confirm();
     }
 
     async fn create(&self) -> Result<()> {

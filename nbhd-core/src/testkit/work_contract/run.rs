@@ -24,7 +24,11 @@ where
         let host = Host::builder(store).with_clock(clock.clone()).build();
         let world = World { clock, host };
         report.ran.push(name.to_owned());
-        match case(&world).await {
+        let verdict = match world.host.create_store().await {
+            Ok(()) => case(&world).await,
+            Err(error) => Err(error.into()),
+        };
+        match verdict {
             Ok(()) => {}
             Err(Stop::NotApplicable) => {
                 report.ran.pop();

@@ -1,7 +1,7 @@
 -- One commit: the answer that was given before, or the guards in order, then the sums, then the writes in order.
 -- The same steps as `apply.rs`, which says why. Answers {"ok", now, answer} or {"invalid", why}.
 --
---   ARGV[7…]  named, op_id, how long answers are kept, turn and size of pruning, guards, writes; each list led by its length
+--   ARGV[8…]  named, op_id, how long answers are kept, turn and size of pruning, guards, writes; each list led by its length
 
 local LARGEST = 9000000000000000
 
@@ -11,7 +11,7 @@ local kept, turn, most = number(), number(), number()
 if named then
   local answer = redis.call('HGET', answers, op)
   if answer and tonumber(string.match(answer, '^%d+')) >= now - kept then
-    return {'ok', text(now), answer}
+    return {OK, text(now), answer}
   end
 end
 
@@ -63,7 +63,8 @@ local function tokens(key, n, capacity, unit)
   local level = levels[key]
   if not level then
     local found = redis.call('HGET', buckets, key)
-    if found then
+    -- One that is full by its own shape is full, whether or not it was removed already.
+    if found and tonumber(redis.call('ZSCORE', bucket_ends, key) or '0') > now then
       local high, low, units, at = string.match(found, '^(%d+) (%d+) (%d+) (%d+)$')
       level = {tonumber(high), tonumber(low), tonumber(units), tonumber(at)}
     end
@@ -141,7 +142,7 @@ for place = 0, number() - 1 do
       see()
       prune(turn, most, kept)
     end
-    return {'ok', text(now), answer}
+    return {OK, text(now), answer}
   end
 end
 
@@ -252,4 +253,4 @@ local answer = table.concat(results, ' ')
 keep(answer)
 see()
 prune(turn, most, kept)
-return {'ok', text(now), answer}
+return {OK, text(now), answer}

@@ -1,7 +1,7 @@
 -- Takes or prolongs the lease on a lane. Answers {"ok", now} when it is somebody else's or lost, else
 -- {"ok", now, epoch, end}.
 --
---   ARGV[7…]  "claim" or "renew", lane, epoch of the lease to renew, its time to live, turn and size of pruning, how long
+--   ARGV[8…]  "claim" or "renew", lane, epoch of the lease to renew, its time to live, turn and size of pruning, how long
 --             answers are kept
 
 local verb, lane, held = take(), take(), take()
@@ -10,15 +10,15 @@ local turn, most, kept = number(), number(), number()
 local live = epoch(lane)
 if verb == 'claim' then
   if live ~= 0 then
-    return {'ok', text(now)}
+    return {OK, text(now)}
   end
   -- One counter for all lanes: epochs rise also when the row of an old lease was removed.
   live = redis.call('HINCRBY', KEYS[1], 'last_epoch', 1)
 elseif live == 0 or text(live) ~= held then
-  return {'ok', text(now)}
+  return {OK, text(now)}
 end
 redis.call('HSET', leases, lane, text(live) .. ' ' .. text(last))
 redis.call('ZADD', lease_ends, text(last), lane)
 see()
 prune(turn, most, kept)
-return {'ok', text(now), text(live), text(last)}
+return {OK, text(now), text(live), text(last)}

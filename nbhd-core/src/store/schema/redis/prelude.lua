@@ -3,6 +3,7 @@
 --   KEYS[1]  the hash of the store's own state
 --   ARGV[1]  prefix of all keys   [2] schema of the caller   [3] "r" or "w"   [4] incarnation that the caller knows, or ""
 --   ARGV[5]  time instead of the server's, for tests, or ""   [6] the last time that the caller saw
+--   ARGV[7]  the latest time that the caller believes, or ""
 --
 -- Times are microseconds since 1970; every number here stays below 2^53, where Lua counts exactly.
 -- Redis does not roll a script back: nothing may be written before everything that can refuse was looked at.
@@ -35,10 +36,17 @@ else
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000000 + tonumber(time[2]) + tonumber(state[6] or '0')
 end
+-- A step ahead that the caller does not believe: its time goes on an hour below what it would. It is told how far it is.
+local OK = 'ok'
+if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then
+  local expected = tonumber(ARGV[7]) - 3600000000
+  OK = 'ahead ' .. text(now - expected)
+  now = expected
+end
 -- A step back is held at the last time that anybody saw.
 now = math.max(now, tonumber(ARGV[6]), tonumber(state[5]))
 
-local argument = 6
+local argument = 7
 local function take()
   argument = argument + 1
   return ARGV[argument]
