@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use clap::Args;
+use nbhd_core::clock::{Clock, SystemClock};
 use nbhd_core::inbox::Inbox;
 use nbhd_core::outbox::Outbox;
 use nbhd_core::store::{self, Bucket, Commit, Durability, Guard, Store, Write};
 use nbhd_core::testkit::{KillPlan, PointedStore, Sabotage, SabotagedStore};
-use nbhd_core::{Code, Error, Host, Result};
+use nbhd_core::{Code, Error, Host, Result, Timestamp};
 use nbhd_llm::budget::{Budget, Ledger, Scope};
 use nbhd_llm::price::NanoUsd;
 
@@ -55,6 +57,9 @@ pub struct Place {
     /// How many may pass the gate.
     #[arg(long, default_value_t = 100)]
     pub gate: u32,
+    /// How many seconds the clock of this process is off; the store's is what counts.
+    #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
+    pub clock_offset: i64,
     /// A defect of the store, for proofs that must find it.
     #[arg(long)]
     pub sabotage: Option<String>,
@@ -85,7 +90,9 @@ impl Place {
             store = Arc::new(SabotagedStore::new(store, sabotage));
         }
         let lease = Duration::from_millis(self.lease);
-        let mut host = Host::builder(store).with_lease(lease);
+        let mut host = Host::builder(store)
+            .with_lease(lease)
+            .with_clock(Arc::new(Off(SystemClock::default(), self.clock_offset)));
         if self.lossy {
             host = host.with_lossy_store("a proof that shows what such a store loses");
         }
@@ -149,6 +156,25 @@ impl Place {
                 index: GATE_LOG.to_owned(),
                 member: who,
             })
+    }
+}
+
+/// The machine's clock, so many seconds off.
+#[derive(Debug)]
+struct Off(SystemClock, i64);
+
+#[async_trait]
+impl Clock for Off {
+    fn now(&self) -> Timestamp {
+        self.0.now() + chrono::Duration::seconds(self.1)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.0.sleep(duration).await;
     }
 }
 

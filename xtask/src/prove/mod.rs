@@ -33,6 +33,8 @@ const ROWS: &[Row] = &[
     secrets::ROW,
     kill::ROW,
     endurance::CRASH,
+    endurance::FAULTS,
+    endurance::MANY,
 ];
 
 /// What the command line asks for.

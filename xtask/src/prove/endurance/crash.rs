@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::crew::{Crew, End, Plan, Setting, random};
+use super::lossy;
 use super::site::{self, Site};
 use super::verdict::Verdict;
 use crate::prove::row::{Defect, Need, Row, Seen};
@@ -102,11 +103,18 @@ fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
     let mut seen = Seen::default();
     let sites = match defect {
         Some(_) => vec![site::sqlite(&folder, "process")],
-        None => vec![site::sqlite(&folder, "process"), site::sqlite(&folder, "power")],
+        None => {
+            let mut sites = vec![site::sqlite(&folder, "process"), site::sqlite(&folder, "power")];
+            sites.extend(site::servers(false)?);
+            sites
+        }
     };
     let mut kills = 0;
     for site in &sites {
         kills += attack(stage, site, &counts, defect, &mut seen)?;
+    }
+    if defect.is_none() {
+        lossy::show(stage, &mut seen)?;
     }
     seen.times = format!("{kills} kills -9");
     Ok(seen)
@@ -127,6 +135,7 @@ fn attack(
         setting.lanes = 8;
         setting.patience = Duration::from_secs(1);
     }
+    site::create(stage, site)?;
     let crew = Crew::new(stage, site, setting);
     kill_at_points(&crew, counts)?;
     let random_kills: Vec<Plan> = (0..counts.at_random)

@@ -1,0 +1,167 @@
+//! A process that makes one call at a time, as it is told, while this one breaks the store between two calls.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::site::Site;
+use crate::prove::stage::Stage;
+
+/// Nothing may take longer than this: whoever waits so long waits for ever.
+pub(super) const FOR_EVER: Duration = Duration::from_secs(20);
+
+/// The process.
+pub(super) struct Caller {
+    child: Child,
+    commands: ChildStdin,
+    lines: Receiver<String>,
+    /// What it sent, by the platform's log.
+    pub(super) sent: Vec<String>,
+}
+
+/// What a call came to.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    /// What it returned.
+    pub(super) ok: Option<Value>,
+    /// The code and the outcome of its error.
+    pub(super) code: String,
+    pub(super) outcome: String,
+    /// How long it took.
+    pub(super) seconds: f64,
+}
+
+impl Caller {
+    /// Starts one on the store at `address`.
+    pub(super) fn start(
+        stage: &Stage,
+        site: &Site,
+        address: &str,
+        sabotage: Option<&str>,
+    ) -> Result<Self, String> {
+        let mut command = stage.program("store_worker");
+        let class = if site.class == "lossy" {
+            "power"
+        } else {
+            site.class
+        };
+        command.args(["--store", address, "--class", class, "--lease", "60000"]);
+        command.args(["--cap", "1000000000", "--gate", "100000"]);
+        if let Some(sabotage) = sabotage {
+            command.args(["--sabotage", sabotage]);
+        }
+        let mut child = command
+            .arg("obey")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("a caller does not start: {error}"))?;
+        let (Some(commands), Some(out)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("a caller has no input or output".to_owned());
+        };
+        let (said, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines() {
+                let Ok(line) = line else { return };
+                if said.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut caller = Self {
+            child,
+            commands,
+            lines,
+            sent: Vec::new(),
+        };
+        caller.line()?;
+        Ok(caller)
+    }
+
+    /// Makes a call.
+    pub(super) fn call(&mut self, command: &Value) -> Result<Answer, String> {
+        writeln!(self.commands, "{command}").map_err(|error| format!("a caller is gone: {error}"))?;
+        let answer: Value = serde_json::from_str(&self.line()?).map_err(|error| error.to_string())?;
+        let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+        Ok(Answer {
+            ok: answer.get("ok").cloned(),
+            code: text("code"),
+            outcome: text("outcome"),
+            seconds: answer["seconds"].as_f64().unwrap_or(f64::INFINITY),
+        })
+    }
+
+    /// Makes a call that has to succeed.
+    pub(super) fn must(&mut self, command: &Value) -> Result<Value, String> {
+        let answer = self.call(command)?;
+        answer.ok.ok_or_else(|| {
+            format!(
+                "{command} answered {} ({}) without a fault",
+                answer.code, answer.outcome
+            )
+        })
+    }
+
+    /// Makes a call until it succeeds: the store is there again, and the client finds it by itself.
+    pub(super) fn until_it_succeeds(&mut self, command: &Value) -> Result<(), String> {
+        let began = std::time::Instant::now();
+        loop {
+            let answer = self.call(command)?;
+            if answer.ok.is_some() {
+                return Ok(());
+            }
+            if began.elapsed() > FOR_EVER {
+                return Err(format!(
+                    "the store is there again, and {command} still answers {}",
+                    answer.code
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        loop {
+            match self.lines.recv_timeout(FOR_EVER) {
+                Ok(line) => match line.strip_prefix("s ") {
+                    Some(key) => self.sent.push(key.to_owned()),
+                    None => return Ok(line),
+                },
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(format!("a call waited for more than {} s", FOR_EVER.as_secs()));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err("a caller ended".to_owned()),
+            }
+        }
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Every kind of call: reads, writes, and those that let somebody do something (a lease, money, a gate, a send).
+pub(super) fn every_call(number: u64) -> Vec<(&'static str, bool, Value)> {
+    let name = format!("n{number}");
+    vec![
+        ("now", false, json!({"call": "now"})),
+        ("get", false, json!({"call": "get", "key": "k"})),
+        ("sum", false, json!({"call": "sum", "key": "counted"})),
+        (
+            "commit",
+            false,
+            json!({"call": "add", "key": "other", "op_id": name}),
+        ),
+        ("accept", true, json!({"call": "accept", "name": name})),
+        ("claim", true, json!({"call": "claim", "lane": name})),
+        ("hold", true, json!({"call": "hold"})),
+        ("gate", true, json!({"call": "pass", "who": name})),
+        ("send", true, json!({"call": "send", "key": name})),
+    ]
+}

@@ -1,0 +1,288 @@
+//! Row `store faults`: a store that hangs, refuses, dies within a command, loses its answer, comes back empty or jumps in
+//! time gives its code within the deadline, and lets nobody do anything.
+
+use nbhd_core::testkit::{Cut, Direction, Proxy};
+use serde_json::{Value, json};
+
+use super::caller::{Caller, every_call};
+use super::crew::random;
+use super::site::{self, Server, Site};
+use crate::prove::row::{Defect, Need, Row, Seen};
+use crate::prove::stage::Stage;
+
+/// The deadline that the callers give the store, and what a busy machine may add to it.
+const DEADLINE: f64 = 0.4;
+const SLACK: f64 = 1.0;
+
+pub(in crate::prove) const ROW: Row = Row {
+    name: "store faults",
+    promise: "a store that fails is an error in time, never a yes",
+    attack: "servers hang, refuse, lose the connection at every byte of a commit and of its answer, come back empty, jump in time",
+    needs: &[Need::Programs],
+    run,
+    defects: &[
+        Defect {
+            name: "accept-empty",
+            plants: "a server that comes back empty is accepted as fresh",
+            shows_as: "an empty store allowed",
+        },
+        Defect {
+            name: "forget-op-id",
+            plants: "a commit that is repeated after a lost answer is made again",
+            shows_as: "were made",
+        },
+    ],
+};
+
+/// What was done to all stores.
+#[derive(Default)]
+struct Done {
+    calls: u64,
+    slowest: f64,
+    cuts: u64,
+    lost: u64,
+}
+
+fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
+    let mut seen = Seen::default();
+    let mut done = Done::default();
+    for site in site::servers(defect.is_some())? {
+        let before = (done.calls, done.cuts);
+        attack(stage, &site, defect, &mut seen, &mut done)
+            .map_err(|reason| format!("{}: {reason}", site.name))?;
+        seen.fact(format!(
+            "{}: {} calls failed as documented, {} commits cut",
+            site.name,
+            done.calls - before.0,
+            done.cuts - before.1
+        ));
+    }
+    seen.times = format!("{} calls\n{} cut commits", done.calls, done.cuts);
+    seen.fact(format!(
+        "slowest error {:.2} s with a deadline of {DEADLINE} s; {} commits had lost their answer, all were made once",
+        done.slowest, done.lost
+    ));
+    if defect.is_none() {
+        seen.expect(done.lost > 0, || "no commit lost its answer".to_owned());
+    }
+    Ok(seen)
+}
+
+fn attack(
+    stage: &Stage,
+    site: &Site,
+    defect: Option<&'static str>,
+    seen: &mut Seen,
+    done: &mut Done,
+) -> Result<(), String> {
+    let Some(server) = &site.server else {
+        return Err("it has no server".to_owned());
+    };
+    let proxy = Proxy::start(server.socket()).map_err(|error| error.to_string())?;
+    let address = site.through(proxy.address(), Some(DEADLINE));
+    let mut judge = Judge {
+        site,
+        seen,
+        done,
+        number: 0,
+    };
+    let mut caller = Caller::start(stage, site, &address, defect)?;
+    let mut direct = Caller::start(stage, site, &site.through(server.socket(), Some(DEADLINE)), None)?;
+    direct.must(&json!({"call": "create"}))?;
+    judge.all_succeed(&mut caller)?;
+    if defect != Some("accept-empty") {
+        cuts(stage, &proxy, &mut caller, &mut direct, &mut judge)?;
+    }
+    if defect.is_none() {
+        proxy.partition();
+        judge.all_fail(&mut caller, "a network that swallows everything")?;
+        proxy.heal();
+        judge.come_back(&mut caller)?;
+
+        server.pause();
+        judge.all_fail(&mut caller, "a server that hangs")?;
+        server.resume();
+        judge.come_back(&mut caller)?;
+
+        proxy.refuse();
+        judge.all_fail(&mut caller, "a network that refuses")?;
+        proxy.heal();
+        judge.come_back(&mut caller)?;
+
+        server.kill()?;
+        judge.all_fail(&mut caller, "a server that is gone, behind a proxy")?;
+        judge.all_fail(&mut direct, "a server that is gone")?;
+        server.restart()?;
+        judge.come_back(&mut caller)?;
+        judge.come_back(&mut direct)?;
+    }
+    if defect != Some("forget-op-id") {
+        empty(
+            stage,
+            server.as_ref(),
+            site,
+            &mut caller,
+            &mut direct,
+            defect,
+            &mut judge,
+        )?;
+    }
+    Ok(())
+}
+
+/// The store is emptied: neither who knew it nor who comes anew takes it for a fresh one.
+fn empty(
+    stage: &Stage,
+    server: &dyn Server,
+    site: &Site,
+    caller: &mut Caller,
+    direct: &mut Caller,
+    defect: Option<&'static str>,
+    judge: &mut Judge<'_>,
+) -> Result<(), String> {
+    server.empty()?;
+    judge.all_fail(caller, "an empty store")?;
+    if defect.is_some() {
+        return Ok(());
+    }
+    let mut newcomer = Caller::start(stage, site, &site.through(server.socket(), Some(DEADLINE)), None)?;
+    judge.all_fail(&mut newcomer, "an empty store")?;
+    // Somebody makes it anew: those who come now may use it, those who knew the old one may not take it for that.
+    newcomer.must(&json!({"call": "create"}))?;
+    judge.all_succeed(&mut newcomer)?;
+    judge.all_fail(direct, "another store in the place of an empty store")
+}
+
+struct Judge<'a> {
+    site: &'a Site,
+    seen: &'a mut Seen,
+    done: &'a mut Done,
+    number: u64,
+}
+
+impl Judge<'_> {
+    fn violation(&mut self, text: &str) {
+        self.seen.violation(format!("{}: {text}", self.site.name));
+    }
+
+    fn calls(&mut self) -> Vec<(&'static str, bool, Value)> {
+        self.number += 1;
+        every_call(self.number)
+    }
+
+    fn all_succeed(&mut self, caller: &mut Caller) -> Result<(), String> {
+        for (_, _, call) in self.calls() {
+            caller.must(&call)?;
+        }
+        Ok(())
+    }
+
+    fn come_back(&mut self, caller: &mut Caller) -> Result<(), String> {
+        caller.until_it_succeeds(&json!({"call": "now"}))?;
+        for (_, _, call) in self.calls() {
+            caller.until_it_succeeds(&call)?;
+        }
+        Ok(())
+    }
+
+    /// Every call has its code, in time, and allows nothing.
+    fn all_fail(&mut self, caller: &mut Caller, what: &str) -> Result<(), String> {
+        for (name, allows, call) in self.calls() {
+            let sent = caller.sent.len();
+            let answer = caller.call(&call)?;
+            if answer.ok.is_some() {
+                let kind = if allows { "allowed" } else { "answered" };
+                self.violation(&format!("{what} {kind} {name}"));
+                continue;
+            }
+            self.done.calls += 1;
+            self.done.slowest = self.done.slowest.max(answer.seconds);
+            if answer.code != "store_unavailable" {
+                self.violation(&format!("{what}: {name} answered {}", answer.code));
+            }
+            if answer.seconds > DEADLINE + SLACK {
+                self.violation(&format!("{what}: {name} took {:.2} s", answer.seconds));
+            }
+            if caller.sent.len() > sent {
+                self.violation(&format!("{what}: something was sent"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Commits are cut at bytes of themselves and of their answers, by a connection that closes and by one that goes silent.
+fn cuts(
+    stage: &Stage,
+    proxy: &Proxy,
+    caller: &mut Caller,
+    direct: &mut Caller,
+    judge: &mut Judge<'_>,
+) -> Result<(), String> {
+    let add = |op_id: &str| json!({"call": "add", "key": "counted", "op_id": op_id});
+    let passed = |proxy: &Proxy| {
+        (
+            proxy.passed(Direction::ToServer),
+            proxy.passed(Direction::ToClient),
+        )
+    };
+    caller.must(&add("first"))?;
+    let before = passed(proxy);
+    caller.must(&add("second"))?;
+    let after = passed(proxy);
+    let mut made = 2_i64;
+    let steps = if stage.long { 400 } else { 12 };
+    for (direction, bytes) in [
+        (Direction::ToServer, after.0 - before.0),
+        (Direction::ToClient, after.1 - before.1),
+    ] {
+        for cut in [Cut::Close, Cut::Silence] {
+            let steps = match cut {
+                Cut::Close => steps,
+                // Each costs a deadline.
+                Cut::Silence => steps / 6,
+            };
+            let places = steps.min(bytes);
+            for place in 0..places {
+                // Spread over the exchange, the first and the last byte among them.
+                let at = place * (bytes - 1) / (places - 1).max(1);
+                let op_id = format!("{direction:?}-{cut:?}-{at}-{}", random());
+                caller.until_it_succeeds(&json!({"call": "now"}))?;
+                proxy.cut_after(direction, at, cut);
+                let first = caller.call(&add(&op_id))?;
+                proxy.heal();
+                judge.done.cuts += 1;
+                let sum = direct.must(&json!({"call": "sum", "key": "counted"}))?.as_i64();
+                let was_made = sum == Some(made + 1);
+                if first.ok.is_none() {
+                    judge.done.lost += u64::from(was_made);
+                    if first.code != "store_unavailable" {
+                        judge.violation(&format!("a cut commit answered {}", first.code));
+                    }
+                    if first.seconds > DEADLINE + SLACK {
+                        judge.violation(&format!("a cut commit took {:.2} s", first.seconds));
+                    }
+                    if was_made && first.outcome == "not_sent" {
+                        judge.violation("a commit was called not sent, and was made");
+                    }
+                }
+                caller.until_it_succeeds(&add(&op_id))?;
+                made += 1;
+                let again = caller.must(&add(&op_id))?;
+                if let Some(answer) = &first.ok
+                    && *answer != again
+                {
+                    judge.violation(&format!("a commit answered {answer}, and repeated {again}"));
+                }
+            }
+        }
+    }
+    let sum = direct.must(&json!({"call": "sum", "key": "counted"}))?.as_i64();
+    if sum != Some(made) {
+        judge.violation(&format!(
+            "of {made} commits, each repeated, {} were made",
+            sum.unwrap_or(0)
+        ));
+    }
+    Ok(())
+}

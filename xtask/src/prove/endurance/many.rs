@@ -1,0 +1,204 @@
+//! Row `many workers`: eight processes on one server, each behind a proxy of its own that delays, cuts and partitions.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nbhd_core::testkit::Proxy;
+
+use super::crew::{Crew, End, Plan, Setting, random};
+use super::site::{self, Site};
+use super::verdict::Verdict;
+use crate::prove::row::{Defect, Need, Row, Seen};
+use crate::prove::stage::Stage;
+
+/// What the network adds to each round trip.
+const DELAY: Duration = Duration::from_millis(5);
+
+/// How many processes there are.
+const WORKERS: usize = 8;
+
+/// How long the callers wait for the store.
+const DEADLINE: f64 = 1.0;
+
+/// The most events that may be offered: nobody comes to the end of them.
+const PLENTY: u64 = 1_000_000;
+
+pub(in crate::prove) const ROW: Row = Row {
+    name: "many workers",
+    promise: "many workers on one store: once, fenced, within caps, and faster than one",
+    attack: "8 processes with clocks hours apart, each behind a proxy that adds 5 ms to a round trip, cuts connections and partitions for longer than a lease",
+    needs: &[Need::Programs],
+    run,
+    defects: &[
+        Defect {
+            name: "skip-lease",
+            plants: "fencing off: whoever lost a lease may still write",
+            shows_as: "wrote after epoch",
+        },
+        Defect {
+            name: "worker-clock",
+            plants: "the worker's clock decides leases, not the store's",
+            shows_as: "a lease was lost before it ended",
+        },
+        Defect {
+            name: "forget-sum-at-most",
+            plants: "the store does not look at caps",
+            shows_as: "more than the cap",
+        },
+    ],
+};
+
+fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
+    let mut seen = Seen::default();
+    let mut faults = 0;
+    for site in site::servers(defect.is_some())? {
+        faults +=
+            attack(stage, &site, defect, &mut seen).map_err(|reason| format!("{}: {reason}", site.name))?;
+    }
+    seen.times = format!("{faults} cuts and partitions");
+    Ok(seen)
+}
+
+fn attack(stage: &Stage, site: &Site, defect: Option<&'static str>, seen: &mut Seen) -> Result<u64, String> {
+    let Some(server) = &site.server else {
+        return Err("it has no server".to_owned());
+    };
+    site::create(stage, site)?;
+    let window = Duration::from_secs(if stage.long { 20 } else { 2 });
+    let chaos = Duration::from_secs(if stage.long { 120 } else { 5 });
+    let mut setting = Setting::for_events(if defect.is_some() { 60 } else { 300 });
+    setting.sabotage = defect;
+    setting.sleepers = 10;
+    if defect.is_some() {
+        setting.lanes = 8;
+        setting.sleepers = 3;
+        setting.patience = Duration::from_secs(1);
+    }
+    let crew = Crew::new(stage, site, setting);
+    let proxies: Vec<Proxy> = (0..WORKERS)
+        .map(|_| Proxy::start(server.socket()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    for proxy in &proxies {
+        proxy.delay(DELAY);
+    }
+    if defect.is_none() {
+        let mut rates = Vec::new();
+        for workers in [1, 2, 4, 8] {
+            rates.push((workers, throughput(&crew, &proxies[..workers], window)?));
+        }
+        let said: Vec<String> = rates
+            .iter()
+            .map(|(workers, rate)| format!("{workers}: {rate:.0}/s"))
+            .collect();
+        seen.fact(format!(
+            "{} ({}, {}): events handled by workers {}",
+            site.name,
+            site.class,
+            site.settings,
+            said.join(", ")
+        ));
+        seen.expect(rates[3].1 > rates[0].1, || {
+            format!("{}: 8 workers are no faster than one", site.name)
+        });
+    }
+    let faults = torment(&crew, &proxies, chaos)?;
+    // Nobody is in the way any more: what is left is done, what was not acknowledged is offered again.
+    let rest = Plan {
+        end: End::Done,
+        accept: 0,
+    };
+    crew.live_all(&[rest; 2], 2)?;
+    while defect.is_none() && !crew.log().open.is_empty() {
+        crew.live(rest, &site.address)?;
+    }
+    let found = crew.read()?;
+    let log = crew.log();
+    let verdict = Verdict::of(&found, &log, &crew.setting);
+    for violation in &verdict.violations {
+        seen.violation(format!("{}: {violation}", site.name));
+    }
+    seen.fact(format!(
+        "  {faults} cuts and partitions: {} accepted, {} handled once, {} late writers refused, {} sends once, {} unknown; \
+         ledger {} of {} nano-USD, gate {} of {}",
+        log.accepted.len(),
+        verdict.effects,
+        log.sleepers,
+        log.sent.len(),
+        verdict.unknown,
+        verdict.counted,
+        crew.setting.cap,
+        verdict.passed,
+        crew.setting.gate,
+    ));
+    if defect.is_none() {
+        seen.expect(!log.errors.is_empty(), || {
+            format!("{}: no worker noticed the network", site.name)
+        });
+    }
+    Ok(faults)
+}
+
+/// How many events so many workers handle in a second, when nothing goes wrong.
+fn throughput(crew: &Crew<'_>, proxies: &[Proxy], window: Duration) -> Result<f64, String> {
+    let (before, began) = (crew.log().handled.len(), Instant::now());
+    work_behind(crew, proxies, window, |_| {})?;
+    let handled = crew.log().handled.len() - before;
+    // The processes take a moment to start: what they did not work in is not counted.
+    let worked = window.min(began.elapsed());
+    Ok(handled as f64 / worked.as_secs_f64())
+}
+
+/// Cuts and partitions while eight work; how often.
+fn torment(crew: &Crew<'_>, proxies: &[Proxy], chaos: Duration) -> Result<u64, String> {
+    let mut faults = 0;
+    work_behind(crew, proxies, chaos, |over| {
+        while !over.load(Ordering::Relaxed) {
+            let proxy = &proxies[(random() % proxies.len() as u64) as usize];
+            if random().is_multiple_of(3) {
+                // Longer than a lease, shorter or longer than the deadline.
+                proxy.partition();
+                std::thread::sleep(Duration::from_millis(300 + random() % 900));
+                proxy.heal();
+            } else {
+                proxy.cut();
+            }
+            faults += 1;
+            std::thread::sleep(Duration::from_millis(20 + random() % 80));
+        }
+    })?;
+    Ok(faults)
+}
+
+/// One worker behind each proxy, for so long, with `meanwhile` beside them; then all are killed.
+fn work_behind(
+    crew: &Crew<'_>,
+    proxies: &[Proxy],
+    time: Duration,
+    meanwhile: impl FnOnce(&AtomicBool),
+) -> Result<(), String> {
+    let over = AtomicBool::new(false);
+    let plan = Plan {
+        end: End::After(time),
+        accept: PLENTY,
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = proxies
+            .iter()
+            .map(|proxy| {
+                let address = crew.site.through(proxy.address(), Some(DEADLINE));
+                scope.spawn(move || crew.live(plan, &address))
+            })
+            .collect();
+        let stop = scope.spawn(|| {
+            std::thread::sleep(time);
+            over.store(true, Ordering::Relaxed);
+        });
+        meanwhile(&over);
+        let _ = stop.join();
+        for worker in workers {
+            worker.join().map_err(|_| "a thread panicked".to_owned())??;
+        }
+        Ok(())
+    })
+}
