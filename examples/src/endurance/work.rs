@@ -284,7 +284,7 @@ impl Worker {
 
     /// Sends one thing that waits. `true` when there was one.
     async fn send(&self) -> bool {
-        let intents = match self.standing.outbox.undelivered(4).await {
+        let intents = match self.standing.outbox.undelivered(2).await {
             Ok(intents) => intents,
             Err(error) => {
                 self.report("undelivered", &error);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nbhd_core::testkit::servers::RedisFsync;
+use nbhd_core::testkit::RedisFsync;
 use serde_json::json;
 
 use super::caller::Caller;

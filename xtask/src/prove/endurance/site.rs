@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nbhd_core::testkit::servers::{RedisFsync, RedisServer};
+use nbhd_core::testkit::{RedisFsync, RedisServer};
 
 use crate::prove::program;
 use crate::prove::stage::Stage;
@@ -58,6 +58,21 @@ impl Site {
             address.push_str(&format!("{sign}deadline={deadline}"));
         }
         address
+    }
+}
+
+/// A SQLite file in `folder`.
+pub(super) fn sqlite(folder: &Path, class: &'static str) -> Site {
+    let settings = match class {
+        "power" => "WAL, accept and send synchronous=FULL",
+        _ => "WAL, synchronous=NORMAL",
+    };
+    Site {
+        name: "SQLite",
+        class,
+        address: format!("sqlite:{}", folder.join(format!("{class}.db")).display()),
+        settings: settings.to_owned(),
+        server: None,
     }
 }
 
@@ -148,4 +163,3 @@ impl Server for Mutex<RedisServer> {
         })
     }
 }
-
