@@ -101,14 +101,11 @@ fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
     let folder = stage.folder("crash")?;
     let counts = Counts::of(stage, defect);
     let mut seen = Seen::default();
-    let sites = match defect {
-        Some(_) => vec![site::sqlite(&folder, "process")],
-        None => {
-            let mut sites = vec![site::sqlite(&folder, "process"), site::sqlite(&folder, "power")];
-            sites.extend(site::servers(false)?);
-            sites
-        }
-    };
+    let mut sites = vec![site::sqlite(&folder, "process")];
+    if defect.is_none() {
+        sites.push(site::sqlite(&folder, "power"));
+        sites.extend(site::servers(false)?);
+    }
     let mut kills = 0;
     for site in &sites {
         kills += attack(stage, site, &counts, defect, &mut seen)?;
