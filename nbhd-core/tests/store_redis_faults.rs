@@ -2,18 +2,14 @@
 #![cfg(all(unix, feature = "redis"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod tcp_proxy;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nbhd_core::inbox::NewEvent;
 use nbhd_core::outbox::NewIntent;
 use nbhd_core::store::{Commit, Committed, Durability, Guard, RedisStore, Store, Write};
-use nbhd_core::testkit::{RedisFsync, RedisServer};
+use nbhd_core::testkit::{Cut, Direction, Proxy, RedisFsync, RedisServer};
 use nbhd_core::{Code, Error, Host, Outcome};
-
-use tcp_proxy::Proxy;
 
 /// Long enough for a busy machine, short enough to wait for.
 const SHORT: Duration = Duration::from_millis(400);
@@ -29,6 +25,15 @@ async fn made(server: &RedisServer) -> RedisStore {
     let store = RedisStore::new(&server.address()).unwrap();
     store.create().await.unwrap();
     store
+}
+
+fn behind(proxy: &Proxy) -> RedisStore {
+    RedisStore::new(&format!("redis://{}/0", proxy.address())).unwrap()
+}
+
+/// The next byte that the server sends ends the connection instead.
+fn lose_next_answer(proxy: &Proxy) {
+    proxy.cut_after(Direction::ToClient, 0, Cut::Close);
 }
 
 fn is(error: &Error, code: Code, outcome: Outcome) {
@@ -100,21 +105,21 @@ async fn a_server_that_is_not_there_is_an_error_and_used_again_when_it_is() {
 #[tokio::test]
 async fn a_commit_whose_answer_was_lost_is_made_once() {
     let server = RedisServer::start(RedisFsync::Always);
-    let proxy = Proxy::to(server.port());
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into()).unwrap();
     let direct = made(&server).await;
     // The server knows the scripts, so that what is lost is the answer to them.
     direct.commit(add("warm")).await.unwrap();
     direct.claim("warm", SHORT).await.unwrap();
-    let store = RedisStore::new(&format!("redis://127.0.0.1:{}/0", proxy.port())).unwrap();
+    let store = behind(&proxy);
     assert_eq!(store.sum("n").await.unwrap(), 0);
     // Without a name nobody may repeat it: whether it was made is not known.
-    proxy.lose_next_answer();
+    lose_next_answer(&proxy);
     let error = store.commit(add("n")).await.unwrap_err();
     is(&error, Code::StoreUnavailable, Outcome::Unknown);
     assert_eq!(direct.sum("n").await.unwrap(), 1);
     // With one, the store repeats it by itself, and is told what was answered first.
     store.sum("n").await.unwrap();
-    proxy.lose_next_answer();
+    lose_next_answer(&proxy);
     let commit = || {
         add("n").with_op_id("op").guard(Guard::SumAtMost {
             key: "n".to_owned(),
@@ -129,14 +134,79 @@ async fn a_commit_whose_answer_was_lost_is_made_once() {
     assert_eq!(direct.sum("n").await.unwrap(), 2);
     // A lease is not taken twice: the first taking holds.
     store.sum("n").await.unwrap();
-    proxy.lose_next_answer();
+    lose_next_answer(&proxy);
     let error = store.claim("lane", Duration::from_secs(60)).await.unwrap_err();
     is(&error, Code::StoreUnavailable, Outcome::Unknown);
     assert_eq!(direct.claim("lane", Duration::from_secs(60)).await.unwrap(), None);
     // Reading again is always safe.
     store.sum("n").await.unwrap();
-    proxy.lose_next_answer();
+    lose_next_answer(&proxy);
     assert_eq!(store.sum("n").await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_cut_at_any_byte_makes_a_commit_once_or_not_at_all() {
+    let server = RedisServer::start(RedisFsync::Always);
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into()).unwrap();
+    let direct = made(&server).await;
+    let store = behind(&proxy);
+    store.commit(add("warm")).await.unwrap();
+    let before = proxy.passed(Direction::ToClient);
+    store.commit(add("warm")).await.unwrap();
+    let answer = proxy.passed(Direction::ToClient) - before;
+    let mut cuts = 0;
+    for (direction, step, bytes) in [(Direction::ToClient, 1, answer), (Direction::ToServer, 29, 300)] {
+        for at in (0..bytes).step_by(step) {
+            for named in [false, true] {
+                // There is a connection, so that it is the commit that is cut.
+                store.sum("n").await.unwrap();
+                let sum = direct.sum("n").await.unwrap();
+                let mut commit = add("n");
+                if named {
+                    commit = commit.with_op_id(format!("{direction:?}{at}"));
+                }
+                proxy.cut_after(direction, at, Cut::Close);
+                let made = store.commit(commit).await;
+                cuts += u64::from(!proxy.is_planned());
+                proxy.heal();
+                let added = direct.sum("n").await.unwrap() - sum;
+                match made {
+                    Ok(_) => assert_eq!(added, 1, "{direction:?} {at} {named}"),
+                    Err(error) => {
+                        is(&error, Code::StoreUnavailable, Outcome::Unknown);
+                        assert!(!named && added <= 1, "{direction:?} {at} {named}: {added}");
+                        assert!(direction == Direction::ToServer || added == 1);
+                    }
+                }
+            }
+        }
+    }
+    println!("{cuts} cuts within commits");
+    assert!(cuts > 2 * answer, "{cuts}");
+}
+
+#[tokio::test]
+async fn a_network_that_falls_silent_is_an_error_within_the_deadline() {
+    let server = RedisServer::start(RedisFsync::Always);
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into()).unwrap();
+    made(&server).await;
+    let store = behind(&proxy).with_deadline(SHORT);
+    store.commit(add("n")).await.unwrap();
+    proxy.partition();
+    let began = Instant::now();
+    is(
+        &store.commit(add("n")).await.unwrap_err(),
+        Code::StoreUnavailable,
+        Outcome::Unknown,
+    );
+    is(
+        &store.commit(add("n")).await.unwrap_err(),
+        Code::StoreUnavailable,
+        Outcome::NotSent,
+    );
+    assert!(began.elapsed() < 20 * SHORT);
+    proxy.heal();
+    store.commit(add("n")).await.unwrap();
 }
 
 #[tokio::test]

@@ -29,6 +29,59 @@ pub(crate) fn python() -> Result<PathBuf, String> {
     Ok(python)
 }
 
+/// The database servers that tests start: the program, and the Debian package that brings it.
+const SERVERS: [(&str, &str); 1] = [("redis-server", "redis-server")];
+
+/// Sees to it that the servers can be started; what is missing is installed with `apt-get`, as root or through `sudo`.
+pub(crate) fn servers() -> Result<(), String> {
+    let missing: Vec<&str> = SERVERS
+        .iter()
+        .filter(|(program, _)| !is_installed(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let advice = |reason: String| {
+        format!(
+            "the tests need {}, which could not be installed ({reason}): install it yourself, on Debian with `apt-get install {}`",
+            missing.join(" and "),
+            missing.join(" ")
+        )
+    };
+    // A list of packages that is missing or old is fetched anew, then tried once more.
+    apt(&[&["install", "-y", "--no-install-recommends"], &missing[..]].concat())
+        .or_else(|_| {
+            apt(&["update"])?;
+            apt(&[&["install", "-y", "--no-install-recommends"], &missing[..]].concat())
+        })
+        .map_err(advice)?;
+    match SERVERS.iter().find(|(program, _)| !is_installed(program)) {
+        None => Ok(()),
+        Some((program, _)) => Err(advice(format!("`{program}` is still not in the PATH"))),
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn apt(args: &[&str]) -> Result<(), String> {
+    let root = shell::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    let mut command = if root {
+        Command::new("env")
+    } else {
+        let mut sudo = Command::new("sudo");
+        // Never a question in the middle of a test run.
+        sudo.args(["-n", "env"]);
+        sudo
+    };
+    // The packages' own services are not wanted: the tests start servers of their own.
+    command.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-q"]);
+    shell::run(command.args(args))
+}
+
 /// Where Python finds the package of this repository.
 pub(crate) fn python_path() -> PathBuf {
     shell::root().join("bindings-python/python")

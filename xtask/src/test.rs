@@ -24,6 +24,7 @@ pub(crate) fn run() -> Result<(), String> {
     })?;
     report.step("generated files", || generate::run(&["--check".to_owned()]))?;
     report.step("tidy", tidy::run)?;
+    report.step("servers", setup::servers)?;
     report.tests("rust", Counts::of_cargo, || {
         shell::tee(shell::cargo().args(["test", "--no-fail-fast"]))
     })?;

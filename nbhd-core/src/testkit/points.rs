@@ -83,6 +83,10 @@ impl Store for PointedStore {
         answer
     }
 
+    fn largest_sum(&self) -> i64 {
+        self.store.largest_sum()
+    }
+
     async fn create(&self) -> Result<()> {
         self.store.create().await
     }
