@@ -126,9 +126,21 @@ impl Client {
         Ok(settings)
     }
 
-    /// Sends, and sends again once where the connection was lost and that is safe.
+    /// Sends, and sends again once where the connection was lost and that is safe. What then fails leaves unknown what
+    /// became of the first.
     async fn repeat(&self, call: &Call, sent: &Sent) -> Result<Vec<Value>> {
-        let mut again = call.effect != Effect::Once;
+        let mut lost = false;
+        let answer = self.attempts(call, sent, &mut lost).await;
+        answer.map_err(|error| {
+            if lost {
+                error.with_outcome(Outcome::Unknown)
+            } else {
+                error
+            }
+        })
+    }
+
+    async fn attempts(&self, call: &Call, sent: &Sent, lost: &mut bool) -> Result<Vec<Value>> {
         let mut load = true;
         loop {
             let mut live = self.live(sent).await?;
@@ -149,10 +161,10 @@ impl Client {
                 Failure::NoScript => return Err(unavailable("Redis forgets its scripts")),
                 Failure::Lost(error) => {
                     live.driver.silence();
-                    if !again {
+                    if *lost || call.effect == Effect::Once {
                         return Err(error);
                     }
-                    again = false;
+                    *lost = true;
                 }
                 Failure::Answered(error, moved) => {
                     if moved {

@@ -25,7 +25,8 @@ pub(super) struct Engine {
     process: u32,
     /// `None` only while it is dropped. Nobody waits to get in: each job takes its place on the thread at once.
     jobs: Option<mpsc::UnboundedSender<Job>>,
-    ended: watch::Receiver<()>,
+    /// The same.
+    ended: Option<watch::Receiver<()>>,
 }
 
 impl Engine {
@@ -51,7 +52,7 @@ impl Engine {
         Ok(Self {
             process: generation::current(),
             jobs: Some(jobs),
-            ended,
+            ended: Some(ended),
         })
     }
 
@@ -71,7 +72,7 @@ impl Engine {
     }
 
     /// What tells when the thread has ended; it ends when the last handle of the engine is gone.
-    pub(super) fn end(&self) -> watch::Receiver<()> {
+    pub(super) fn end(&self) -> Option<watch::Receiver<()>> {
         self.ended.clone()
     }
 }
@@ -79,8 +80,9 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         if !self.is_ours() {
-            // Its other end died with the parent's thread, perhaps while holding a lock of the queue.
+            // Their other ends died with the parent's thread, perhaps while holding a lock of theirs.
             std::mem::forget(self.jobs.take());
+            std::mem::forget(self.ended.take());
         }
     }
 }

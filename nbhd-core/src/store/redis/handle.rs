@@ -278,10 +278,12 @@ impl Store for RedisStore {
             std::mem::forget(engine);
             return Ok(());
         }
-        let mut ended = engine.end();
+        let ended = engine.end();
         drop(engine);
-        // Whoever is within a call still has it; the thread ends with the last of them.
-        while ended.changed().await.is_ok() {}
+        if let Some(mut ended) = ended {
+            // Whoever is within a call still has the engine; the thread ends with the last of them.
+            while ended.changed().await.is_ok() {}
+        }
         Ok(())
     }
 }
