@@ -177,7 +177,7 @@ impl Worker {
         let event = work.event();
         let name = event.data["name"].as_str().unwrap_or_default().to_owned();
         let number: u64 = event.id.bytes().map(u64::from).sum();
-        let lease = work.lease().await;
+        let lease = work.lease();
         let worked = |what: &str| Write::Append {
             index: format!("{WORKED}/{}", event.lane),
             member: format!("{what}|{}|{name}|{}", lease.epoch, event.attempt),
@@ -320,7 +320,7 @@ impl Worker {
 
     /// A lease was lost: its time has to be over by the store's own clock, or somebody took it who had no right.
     async fn look_for_thieves(&self, work: &Work) {
-        let lease = work.lease().await;
+        let lease = work.lease();
         let Ok(now) = self.standing.honest.now().await else {
             return;
         };

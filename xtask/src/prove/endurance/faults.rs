@@ -14,6 +14,9 @@ use crate::prove::stage::Stage;
 const DEADLINE: f64 = 0.4;
 const SLACK: f64 = 1.0;
 
+/// How far the server's clock jumps, in microseconds: two hours, more than is believed of a step.
+const STEP: i64 = 2 * 3_600_000_000;
+
 pub(in crate::prove) const ROW: Row = Row {
     name: "store faults",
     promise: "a store that fails is an error in time, never a yes",
@@ -41,6 +44,7 @@ struct Done {
     slowest: f64,
     cuts: u64,
     lost: u64,
+    jumps: u64,
 }
 
 fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
@@ -57,10 +61,14 @@ fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
             done.cuts - before.1
         ));
     }
-    seen.times = format!("{} calls\n{} cut commits", done.calls, done.cuts);
+    seen.times = format!(
+        "{} calls\n{} cut commits\n{} jumps",
+        done.calls, done.cuts, done.jumps
+    );
     seen.fact(format!(
-        "slowest error {:.2} s with a deadline of {DEADLINE} s; {} commits had lost their answer, all were made once",
-        done.slowest, done.lost
+        "slowest error {:.2} s with a deadline of {DEADLINE} s; {} commits had lost their answer, all were made once; \
+         {} jumps of a clock ended no lease",
+        done.slowest, done.lost, done.jumps
     ));
     if defect.is_none() {
         seen.expect(done.lost > 0, || "no commit lost its answer".to_owned());
@@ -115,6 +123,7 @@ fn attack(
         server.restart()?;
         judge.come_back(&mut caller)?;
         judge.come_back(&mut direct)?;
+        jumps(server.as_ref(), &mut caller, &mut judge)?;
     }
     if defect != Some("forget-op-id") {
         empty(
@@ -128,6 +137,35 @@ fn attack(
         )?;
     }
     Ok(())
+}
+
+/// The server's clock jumps while a process runs: a step ahead is not believed, a step back is held, no lease ends by it.
+fn jumps(server: &dyn Server, caller: &mut Caller, judge: &mut Judge<'_>) -> Result<(), String> {
+    let now = |caller: &mut Caller| {
+        let answer = caller.must(&json!({"call": "now"}))?;
+        answer.as_i64().ok_or("a time is a number".to_owned())
+    };
+    let claim = json!({"call": "claim", "lane": "clock"});
+    let mut last = now(caller)?;
+    if caller.must(&claim)?.is_null() {
+        return Err("the lane of the clock is taken".to_owned());
+    }
+    for (shift, what) in [(STEP, "ahead"), (-STEP, "back"), (0, "where it was")] {
+        server.shift_clock(shift)?;
+        let next = now(caller)?;
+        if next < last {
+            judge.violation(&format!("time went back when the clock stepped {what}"));
+        }
+        if next - last > STEP / 2 {
+            judge.violation(&format!("a clock that stepped {what} was believed at once"));
+        }
+        if !caller.must(&claim)?.is_null() {
+            judge.violation(&format!("a lease ended because the clock stepped {what}"));
+        }
+        judge.done.jumps += 1;
+        last = last.max(next);
+    }
+    judge.all_succeed(caller)
 }
 
 /// The store is emptied: neither who knew it nor who comes anew takes it for a fresh one.

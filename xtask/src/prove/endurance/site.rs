@@ -44,6 +44,9 @@ pub(super) trait Server: Send + Sync {
 
     /// Everything in it is gone, as after a restart without its files.
     fn empty(&self) -> Result<(), String>;
+
+    /// Its clock is off by so much from now on, for everybody.
+    fn shift_clock(&self, micros: i64) -> Result<(), String>;
 }
 
 impl Site {
@@ -161,5 +164,9 @@ impl Server for Mutex<RedisServer> {
             let _ = std::fs::remove_file(server.folder().join("dump.rdb"));
             server.restart();
         })
+    }
+
+    fn shift_clock(&self, micros: i64) -> Result<(), String> {
+        started(|| drop(lock(self).command(&["HSET", "nbhd:state", "shift", &micros.to_string()])))
     }
 }
