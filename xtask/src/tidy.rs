@@ -48,6 +48,8 @@ const VENDORS: &[(&str, &[&str])] = &[
             "nbhd-llm/src/price",
             "nbhd-llm/src/registry.rs",
             "nbhd-llm/src/lib.rs",
+            // The families of keys that the redactor knows are named after those who give them out.
+            "nbhd-core/src/secret/redact/families.rs",
         ],
     ),
     ("googleapis", &["nbhd-google/src"]),
@@ -192,7 +194,12 @@ fn times(file: &Path, text: &str, faults: &mut Vec<String>, seen: &mut BTreeMap<
     }
     *seen.entry("files that spell no time themselves").or_default() += 1;
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    if code.contains("to_rfc3339") {
+    let spells = |line: &str| {
+        line.split("//")
+            .next()
+            .is_some_and(|code| code.contains("to_rfc3339"))
+    };
+    if code.lines().any(spells) {
         faults.push(format!(
             "{}: spells a time itself: `nbhd_core::clock::rfc3339` does",
             file.display()

@@ -1,4 +1,4 @@
-//! `cargo demo` and `cargo prove` begin here. What they run takes minutes to build the first time, and a newcomer sees that it is
+//! `cargo demo`, `cargo prove` and `cargo xtask` begin here. What they run takes minutes to build the first time, and a newcomer sees that it is
 //! being built; from then on they are quiet. This program has no dependencies, so it is there within a second.
 
 use std::ffi::OsString;

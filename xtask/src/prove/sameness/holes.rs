@@ -72,7 +72,6 @@ pub(super) const HOLES: &[Hole] = &[
         "rust",
         "`host.store().close()`: in Rust the store is a value that a program may hold",
     ),
-    hole("Host.create_store", "rust", "`host.store().create()`"),
     hole(
         "AccessToken.reveal",
         "rust",
