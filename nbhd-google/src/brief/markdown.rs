@@ -74,7 +74,14 @@ impl Brief {
                 .iter()
                 .filter_map(|source_ref| title(&source_ref))
                 .collect();
-            let when = span(&conflict.start, &conflict.end);
+            let today = conflict.refs.iter().any(|source_ref| {
+                let mut items = calendar.today.iter();
+                items.any(|item| item.source_ref == *source_ref)
+            });
+            let mut when = span(&conflict.start, &conflict.end);
+            if !today {
+                when = format!("{} {when}", escaped(&day(&conflict.start)));
+            }
             let text = format!(
                 "**Conflict** {when}: {}: {}",
                 titles.join(" / "),

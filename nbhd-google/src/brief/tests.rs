@@ -162,6 +162,10 @@ fn markdown_names_every_source_and_escapes_what_others_wrote() {
         text.contains("- **Conflict** 09:15–09:30: Standup / Dentist: two events overlap `gcal:e1, gcal:e2`"),
         "{text}"
     );
+    assert!(
+        text.contains("- **Conflict** Tue 6 Jan 07:10–07:30: Early: falls into a busy time of team `gcal:e4`"),
+        "{text}"
+    );
     assert!(text.contains("due Tue 6 Jan 17:00"), "{text}");
     assert!(
         text.contains("asks for something by Tue 6 Jan 17:00 `gmail:m1`"),
