@@ -163,7 +163,9 @@ fn markdown_names_every_source_and_escapes_what_others_wrote() {
         "{text}"
     );
     assert!(
-        text.contains("- **Conflict** Tue 6 Jan 07:10–07:30: Early: falls into a busy time of team `gcal:e4`"),
+        text.contains(
+            "- **Conflict** Tue 6 Jan 07:10–07:30: Early: falls into a busy time of team `gcal:e4`"
+        ),
         "{text}"
     );
     assert!(text.contains("due Tue 6 Jan 17:00"), "{text}");
