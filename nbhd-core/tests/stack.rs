@@ -376,7 +376,6 @@ async fn attempts_pauses_and_the_receipt() {
         ("test.get", "api.example.org")
     );
     assert_eq!((attempt.status, attempt.bytes_received), (Some(503), 4));
-    assert_eq!(attempt.error.as_deref(), Some("provider_overloaded"));
     assert!(!serde_json::to_string(&receipt).expect("JSON").contains("canary"));
 }
 
@@ -388,7 +387,6 @@ async fn the_receipt_knows_ids_limits_and_bytes() {
     let attempt = &receipt.attempts[0];
     assert_eq!(attempt.request_id.as_deref(), Some("r-1"));
     assert_eq!((attempt.bytes_sent, attempt.bytes_received), (5, 4));
-    assert_eq!(attempt.limits.len(), 1);
     assert_eq!(attempt.limits["x-ratelimit-remaining"], "5");
     assert_eq!((receipt.bytes_sent, receipt.bytes_received), (5, 4));
 }
