@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{MemoryStore, Store};
 use crate::{Clock, Code, Error, Result};
 
-/// The store that `address` names: `memory:`, `sqlite:<path>` or `redis://…`. Opens nothing yet.
+/// The store that `address` names: `memory:`, `sqlite:<path>`, `redis://…` or `postgres://…`. Opens nothing yet.
 pub fn open(address: &str) -> Result<Arc<dyn Store>> {
     open_with(address, None)
 }
@@ -22,15 +22,11 @@ pub fn open_with(address: &str, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn
         }
         Some(("sqlite", path)) => sqlite(path, clock),
         Some(("redis" | "rediss", _)) => redis(address, clock),
-        // The rest may hold a password: it is not repeated.
-        Some((scheme @ ("postgres" | "postgresql"), _)) => Err(Error::new(
-            Code::Unsupported,
-            format!("this version has no {scheme} store yet"),
-        )
-        .with_user_action("Use `sqlite:<path>`, `redis://…` or `memory:`.")),
+        Some(("postgres" | "postgresql", _)) => postgres(address, clock),
+        // It may hold a password: it is not repeated.
         _ => Err(
             Error::new(Code::InvalidConfig, "the address of the store is not understood").with_user_action(
-                "Use `sqlite:<path>`, such as `sqlite:nbhd.db`, `redis://…`, or `memory:`.",
+                "Use `sqlite:<path>`, such as `sqlite:nbhd.db`, `redis://…`, `postgres://…`, or `memory:`.",
             ),
         ),
     }
@@ -75,9 +71,33 @@ fn redis(_address: &str, _clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store
     ))
 }
 
+#[cfg(feature = "postgres")]
+fn postgres(address: &str, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store>> {
+    let store = super::PostgresStore::new(address)?;
+    Ok(Arc::new(match clock {
+        Some(clock) => store.with_clock(clock),
+        None => store,
+    }))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_address: &str, _clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store>> {
+    Err(Error::new(
+        Code::Unsupported,
+        "this build has no PostgreSQL store: it was built without the feature `postgres`",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a wrong address of a store is told that not every build has.
+    const REFUSED: Code = if cfg!(feature = "postgres") {
+        Code::InvalidConfig
+    } else {
+        Code::Unsupported
+    };
 
     #[test]
     fn an_address_is_a_short_form_and_nothing_of_it_is_repeated() {
@@ -89,7 +109,7 @@ mod tests {
             ("sqlite:", Code::InvalidConfig),
             ("sqlite::memory:", Code::InvalidConfig),
             ("mysql://root:hunter2@db", Code::InvalidConfig),
-            ("postgres://me:hunter2@db/x", Code::Unsupported),
+            ("postgres://me:hunter2@db/x?sslmode=prefer", REFUSED),
         ] {
             let error = open(address).unwrap_err();
             assert_eq!(error.code(), code, "{address}");

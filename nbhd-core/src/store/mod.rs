@@ -9,6 +9,8 @@ mod apply;
 mod contract;
 mod key;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 pub mod retention;
@@ -23,6 +25,8 @@ pub(crate) use apply::{Level, take};
 pub use contract::Store;
 pub use key::key;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisSettings, RedisStore};
 #[cfg(feature = "sqlite")]

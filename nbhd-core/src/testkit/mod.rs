@@ -28,6 +28,8 @@ pub use proxy::{Cut, Direction, Proxy};
 pub use sabotaged_store::{Sabotage, SabotagedStore};
 pub use script::{Script, UNEXPECTED};
 pub use server::{Call, Handler, Log, Reply, Server};
+#[cfg(all(target_os = "linux", feature = "postgres"))]
+pub use servers::PostgresServer;
 #[cfg(all(unix, feature = "redis"))]
 pub use servers::{RedisFsync, RedisServer};
 pub use storeless::Storeless;
