@@ -30,7 +30,7 @@ pub(crate) fn python() -> Result<PathBuf, String> {
 }
 
 /// The database servers that tests start: the program, and the Debian package that brings it.
-const SERVERS: [(&str, &str); 1] = [("redis-server", "redis-server")];
+const SERVERS: [(&str, &str); 2] = [("redis-server", "redis-server"), ("postgres", "postgresql")];
 
 /// Sees to it that the servers can be started; what is missing is installed with `apt-get`, as root or through `sudo`.
 pub(crate) fn servers() -> Result<(), String> {
@@ -64,7 +64,15 @@ pub(crate) fn servers() -> Result<(), String> {
 
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    // Debian keeps PostgreSQL's programs by version, outside of the path.
+    let kept = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"));
+    std::env::split_paths(&path)
+        .chain(kept)
+        .any(|folder| folder.join(program).is_file())
 }
 
 fn apt(args: &[&str]) -> Result<(), String> {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures::future::{join, try_join_all};
-use tokio_util::task::AbortOnDropHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, Socket, Statement};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::{self, Failure, judge};
 use super::settings::Settings;
@@ -144,7 +144,8 @@ impl Connection {
     /// Every limit is also the server's, so that nothing of a client that went away stays. All our statements go through
     /// an index: whatever the statistics say, and compiling them never pays.
     async fn settle(&self, settings: &Settings) -> Result<(), (Error, bool)> {
-        let limit = settings.deadline.as_millis();
+        // A little before ours, so that the server's word, which is certain, comes before our silence.
+        let limit = settings.deadline.mul_f64(0.9).as_millis();
         let script = format!(
             "SET search_path = pg_catalog; SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
              SET idle_in_transaction_session_timeout = {limit}; SET plan_cache_mode = force_generic_plan; \

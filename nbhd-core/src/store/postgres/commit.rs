@@ -37,11 +37,8 @@ pub(super) async fn commit(pool: &Pool, commit: &Commit) -> Result<Committed> {
     let locks = locks(&pool.settings().namespace, commit);
     let guards = Guards::of(&commit.guards);
     let writes = Writes::of(&commit.writes);
-    let op_id = commit.op_id.as_ref().map(|op_id| op_id.as_bytes());
-    let relaxed = matches!(
-        commit.durability,
-        Some(Durability::Lossy | Durability::Volatile)
-    );
+    let op_id = commit.op_id.as_ref().map(String::as_bytes);
+    let relaxed = matches!(commit.durability, Some(Durability::Lossy | Durability::Volatile));
     let frame = Frame::new(pool);
     let again = if op_id.is_some() { Again::Yes } else { Again::No };
     let rows = pool
@@ -208,7 +205,8 @@ fn seen(pool: &Pool, row: &Row) -> Result<Timestamp> {
 fn lease(pool: &Pool, rows: &[Row], lane: &str) -> Result<Option<Lease>> {
     let (row, _) = verdict(pool, rows)?;
     seen(pool, row)?;
-    let (Some(epoch), Some(expires_at)) = (value::<Option<i64>>(row, 4)?, value::<Option<Micros>>(row, 5)?) else {
+    let (Some(epoch), Some(expires_at)) = (value::<Option<i64>>(row, 4)?, value::<Option<Micros>>(row, 5)?)
+    else {
         return Ok(None);
     };
     Ok(Some(Lease {
@@ -358,7 +356,9 @@ mod tests {
     #[test]
     fn locks_come_in_one_order_and_each_once() {
         let one = Commit::new().write(put("a")).write(put("b")).write(put("a"));
-        let other = Commit::new().write(put("b")).guard(Guard::Absent { key: "a".to_owned() });
+        let other = Commit::new()
+            .write(put("b"))
+            .guard(Guard::Absent { key: "a".to_owned() });
         assert_eq!(locks("x", &one), locks("x", &other));
         assert_eq!(locks("x", &one).unwrap().len(), 2);
         assert_ne!(locks("x", &one), locks("y", &one), "stores do not share locks");

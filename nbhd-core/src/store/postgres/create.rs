@@ -109,11 +109,7 @@ async fn bring_up_to_date(connection: &Connection, settings: &Settings) -> Resul
             run(connection, &settings.sql(step)).await?;
             run(connection, &settings.sql(FUNCTIONS)).await?;
             let raise = settings.sql("UPDATE nbhd.state SET schema = $1");
-            connection
-                .client
-                .execute(&raise, &[&to])
-                .await
-                .map_err(failed)?;
+            connection.client.execute(&raise, &[&to]).await.map_err(failed)?;
         }
     }
     Ok(incarnation)

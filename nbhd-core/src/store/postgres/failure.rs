@@ -13,10 +13,7 @@ pub(super) enum Failure {
     /// The server undid it because of others: it can be run again.
     Undone(Error),
     /// The server said no and undid it; the connection lives unless it said so with its last words.
-    Said {
-        error: Error,
-        lives: bool,
-    },
+    Said { error: Error, lives: bool },
     /// No word came: it may have been made.
     Lost(Error),
 }
@@ -96,8 +93,9 @@ pub(super) fn silent(deadline: Duration) -> Error {
 
 /// There is no store where the address points.
 pub(super) fn missing() -> Error {
-    unavailable("there is no store in this database: it was never created, or it was lost")
-        .with_user_action("Restore it from a copy. Where there never was one, create it once with create_store().")
+    unavailable("there is no store in this database: it was never created, or it was lost").with_user_action(
+        "Restore it from a copy. Where there never was one, create it once with create_store().",
+    )
 }
 
 /// There is another store than before.
@@ -116,7 +114,9 @@ pub(super) fn standby() -> Error {
 pub(super) fn too_old(verb: &str, schema: i32, ours: i32) -> Error {
     Error::new(
         Code::InvalidState,
-        format!("the PostgreSQL store has schema {schema}, which this version (schema {ours}) may not {verb}"),
+        format!(
+            "the PostgreSQL store has schema {schema}, which this version (schema {ours}) may not {verb}"
+        ),
     )
     .with_user_action("Update this program: a newer one has changed the store.")
 }
@@ -127,7 +127,9 @@ pub(super) fn too_new(schema: i32, ours: i32) -> Error {
         Code::InvalidState,
         format!("the PostgreSQL store has schema {schema}, older than this version (schema {ours}) uses"),
     )
-    .with_user_action("Call create_store() of this version once: it brings the store up to date beside what runs.")
+    .with_user_action(
+        "Call create_store() of this version once: it brings the store up to date beside what runs.",
+    )
 }
 
 fn words(state: &SqlState) -> Error {
@@ -140,12 +142,10 @@ fn words(state: &SqlState) -> Error {
             Code::InvalidConfig,
             "the schema of the PostgreSQL store holds something else: name another with ?schema=",
         ),
-        SqlState::NUMERIC_VALUE_OUT_OF_RANGE => {
-            invalid("a sum would leave the range of 64-bit numbers")
-        }
-        SqlState::PROGRAM_LIMIT_EXCEEDED => {
-            invalid("a key, or an index and its member, is longer than PostgreSQL can index (about 2,600 bytes)")
-        }
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE => invalid("a sum would leave the range of 64-bit numbers"),
+        SqlState::PROGRAM_LIMIT_EXCEEDED => invalid(
+            "a key, or an index and its member, is longer than PostgreSQL can index (about 2,600 bytes)",
+        ),
         SqlState::LOCK_NOT_AVAILABLE | SqlState::QUERY_CANCELED => {
             unavailable("PostgreSQL was busy with the same keys for longer than the deadline")
         }
@@ -175,7 +175,7 @@ fn words(state: &SqlState) -> Error {
 }
 
 fn find_io(error: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 fn unavailable(message: &str) -> Error {

@@ -34,7 +34,7 @@ impl PostgresStore {
     /// The store at `postgres://user:password@host:port/database`. Opens nothing yet. Parameters: `schema` (the
     /// namespace, `nbhd` unless said otherwise), `deadline` (seconds of a call, 5), `connections` (8), `sslmode`
     /// (`disable`, or `require` and `verify-full`, which both verify; `disable` on this machine alone, else
-    /// `verify-full`), `sslrootcert` (a PEM file), `host` (the folder of a socket), `application_name`.
+    /// `verify-full`), `sslrootcert` (a PEM file), `application_name`, and for a local socket `host` (its folder) and `user`.
     pub fn new(address: &str) -> Result<Self> {
         Settings::parse(address).map(Self::from_settings)
     }
@@ -65,7 +65,8 @@ impl PostgresStore {
 
     /// The id that the store was given when it was made: another one at the same address is another store.
     pub async fn incarnation(&self) -> Result<String> {
-        self.run(move |pool| async move { read::incarnation(&pool).await }).await
+        self.run(move |pool| async move { read::incarnation(&pool).await })
+            .await
     }
 
     fn from_settings(settings: Settings) -> Self {
@@ -80,7 +81,8 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn durability(&self) -> Result<Durability> {
-        self.run(move |pool| async move { read::durability(&pool).await }).await
+        self.run(move |pool| async move { read::durability(&pool).await })
+            .await
     }
 
     async fn now(&self) -> Result<Timestamp> {
@@ -88,41 +90,49 @@ impl Store for PostgresStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
-        self.run(move |pool| async move { commit::commit(&pool, &commit).await }).await
+        self.run(move |pool| async move { commit::commit(&pool, &commit).await })
+            .await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Record>> {
         let key = key.to_owned();
-        self.run(move |pool| async move { read::get(&pool, &key).await }).await
+        self.run(move |pool| async move { read::get(&pool, &key).await })
+            .await
     }
 
     async fn sum(&self, key: &str) -> Result<i64> {
         let key = key.to_owned();
-        self.run(move |pool| async move { read::sum(&pool, &key).await }).await
+        self.run(move |pool| async move { read::sum(&pool, &key).await })
+            .await
     }
 
     async fn scan(&self, index: &str, range: Range) -> Result<Vec<Entry>> {
         let index = index.to_owned();
-        self.run(move |pool| async move { read::scan(&pool, &index, range).await }).await
+        self.run(move |pool| async move { read::scan(&pool, &index, range).await })
+            .await
     }
 
     async fn count(&self, index: &str) -> Result<u64> {
         let index = index.to_owned();
-        self.run(move |pool| async move { read::count(&pool, &index).await }).await
+        self.run(move |pool| async move { read::count(&pool, &index).await })
+            .await
     }
 
     async fn claim(&self, lane: &str, ttl: Duration) -> Result<Option<Lease>> {
         let lane = lane.to_owned();
-        self.run(move |pool| async move { commit::claim(&pool, &lane, ttl).await }).await
+        self.run(move |pool| async move { commit::claim(&pool, &lane, ttl).await })
+            .await
     }
 
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Option<Lease>> {
         let lease = lease.clone();
-        self.run(move |pool| async move { commit::renew(&pool, &lease, ttl).await }).await
+        self.run(move |pool| async move { commit::renew(&pool, &lease, ttl).await })
+            .await
     }
 
     async fn create(&self) -> Result<()> {
-        self.run(move |pool| async move { create::create(&pool).await }).await
+        self.run(move |pool| async move { create::create(&pool).await })
+            .await
     }
 
     async fn close(&self) -> Result<()> {
@@ -166,7 +176,10 @@ impl PostgresStore {
             }
         }
         answer.await.unwrap_or_else(|_| {
-            Err(Error::new(Code::Internal, "the store's thread ended within a call").with_outcome(Outcome::Unknown))
+            Err(
+                Error::new(Code::Internal, "the store's thread ended within a call")
+                    .with_outcome(Outcome::Unknown),
+            )
         })
     }
 }

@@ -127,9 +127,11 @@ impl Pool {
 
     /// A connection of one's own: an idle one that lives, else a new one.
     async fn take(&self) -> Result<Held<'_>> {
-        let permit = self.permits.acquire().await.map_err(|_| {
-            Error::new(Code::StoreUnavailable, "the PostgreSQL store was closed")
-        })?;
+        let permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(|_| Error::new(Code::StoreUnavailable, "the PostgreSQL store was closed"))?;
         loop {
             let idle = self.idle().pop();
             let Some(connection) = idle else { break };

@@ -76,14 +76,19 @@ pub(super) async fn scan(pool: &Pool, index: &str, range: Range) -> Result<Vec<E
 
 /// The best class that the server's settings allow. Each commit is synchronous whatever the server's default says.
 pub(super) async fn durability(pool: &Pool) -> Result<Durability> {
+    if let Some(class) = pool.settings().known.class() {
+        return Ok(class);
+    }
     let rows = pool.query(Sql::Durability, &[], Again::Yes).await?;
     let row = one(pool, &rows)?;
     let safe = value::<&str>(row, 3)? == "on" && value::<&str>(row, 4)? == "on";
-    Ok(if safe {
+    let class = if safe {
         Durability::Power
     } else {
         Durability::Process
-    })
+    };
+    pool.settings().known.classify(class);
+    Ok(class)
 }
 
 /// The id of the store.
@@ -96,7 +101,8 @@ pub(super) async fn incarnation(pool: &Pool) -> Result<String> {
 /// The first row, after looking whether the store is the right one.
 fn one<'a>(pool: &Pool, rows: &'a [Row]) -> Result<&'a Row> {
     let row = rows.first().ok_or_else(failure::missing)?;
-    let (incarnation, schema, min_reader): (&str, i32, i32) = (value(row, 0)?, value(row, 1)?, value(row, 2)?);
+    let (incarnation, schema, min_reader): (&str, i32, i32) =
+        (value(row, 0)?, value(row, 1)?, value(row, 2)?);
     let settings = pool.settings();
     if min_reader > settings.schema {
         return Err(failure::too_old("read", schema, settings.schema));

@@ -6,15 +6,16 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use url::Url;
 
-use super::super::apply::Micros;
 use super::tls::Tls;
 use crate::clock::Clock;
+use crate::store::Durability;
+use crate::store::apply::Micros;
 use crate::{Code, Error, Result};
 
 /// How long a call waits for the server, all in all, unless the address says `deadline=`.
@@ -25,6 +26,9 @@ pub(super) const CONNECTIONS: usize = 8;
 
 /// The schema that this code writes.
 pub(super) const SCHEMA: i32 = 1;
+
+/// How long the class that was read from the settings is taken for granted.
+const CLASS_KEPT: Duration = Duration::from_secs(5);
 
 /// The PostgreSQL schema (namespace) unless the address says `schema=`.
 const NAMESPACE: &str = "nbhd";
@@ -49,6 +53,7 @@ pub(super) struct Settings {
 pub(super) struct Known {
     incarnation: Mutex<Option<String>>,
     seen: AtomicI64,
+    class: Mutex<Option<(Instant, Durability)>>,
 }
 
 impl Known {
@@ -69,6 +74,19 @@ impl Known {
     /// Whoever creates a store says that this is the one.
     pub(super) fn adopt(&self, incarnation: String) {
         *self.incarnation.lock().unwrap_or_else(PoisonError::into_inner) = Some(incarnation);
+    }
+
+    /// The class that the server's settings allowed a moment ago: whoever writes asks for it each time.
+    pub(super) fn class(&self) -> Option<Durability> {
+        let class = self.class.lock().unwrap_or_else(PoisonError::into_inner);
+        class
+            .filter(|(read, _)| read.elapsed() < CLASS_KEPT)
+            .map(|(_, class)| class)
+    }
+
+    /// Keeps the class that was read.
+    pub(super) fn classify(&self, class: Durability) {
+        *self.class.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), class));
     }
 
     /// The latest time that this handle saw.
@@ -102,7 +120,7 @@ impl Settings {
                 "connections" => connections = number(&value)?,
                 "sslmode" => mode = Some(value.into_owned()),
                 "sslrootcert" => roots = Some(PathBuf::from(&*value)),
-                "host" | "application_name" => rest.push((name.into_owned(), value.into_owned())),
+                "host" | "user" | "application_name" => rest.push((name.into_owned(), value.into_owned())),
                 // A value may be a password: a name is not.
                 other => return Err(invalid(&format!("it has a parameter that is not known: {other}"))),
             }
@@ -119,7 +137,7 @@ impl Settings {
         if config.get_hosts().len() != 1 || config.get_ports().len() > 1 {
             return Err(invalid("it must name one host"));
         }
-        if config.get_user().is_none() {
+        if config.get_user().is_none_or(str::is_empty) {
             return Err(invalid("it names no user"));
         }
         if config.get_application_name().is_none() {
@@ -155,7 +173,8 @@ impl Settings {
         self.config
             .connect_timeout(deadline)
             .tcp_user_timeout(deadline)
-            .keepalives_idle(deadline)
+            // The system counts whole seconds.
+            .keepalives_idle(deadline.max(Duration::from_secs(1)))
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(3);
         self
@@ -234,7 +253,9 @@ fn invalid(why: &str) -> Error {
         Code::InvalidConfig,
         format!("the address of the PostgreSQL store is not understood: {why}"),
     )
-    .with_user_action("Use `postgres://user:password@host:5432/database`, and `?schema=` for a schema of your own.")
+    .with_user_action(
+        "Use `postgres://user:password@host:5432/database`, and `?schema=` for a schema of your own.",
+    )
 }
 
 #[cfg(test)]
@@ -243,9 +264,10 @@ mod tests {
 
     #[test]
     fn an_address_says_where_and_how() {
-        let settings =
-            Settings::parse("postgresql://me:p%40ss@localhost:6000/db?schema=mine&deadline=0.5&connections=3")
-                .unwrap();
+        let settings = Settings::parse(
+            "postgresql://me:p%40ss@localhost:6000/db?schema=mine&deadline=0.5&connections=3",
+        )
+        .unwrap();
         assert_eq!(settings.config.get_user(), Some("me"));
         assert_eq!(settings.config.get_password(), Some(&b"p@ss"[..]));
         assert_eq!(settings.config.get_ports(), [6000]);
@@ -264,7 +286,7 @@ mod tests {
         for (address, off) in [
             ("postgres://me@localhost/db", true),
             ("postgres://me@127.0.0.1/db", true),
-            ("postgres://me@/db?host=/run/postgresql", true),
+            ("postgres:///db?host=/run/postgresql&user=me", true),
             ("postgres://me@db.example.com/db", false),
             ("postgres://me@db.example.com/db?sslmode=disable", true),
             ("postgres://me@localhost/db?sslmode=require", false),

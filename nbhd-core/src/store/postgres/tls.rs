@@ -33,8 +33,12 @@ impl Tls {
                 roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
             }
             Some(file) => {
-                let unreadable =
-                    || Error::new(Code::InvalidConfig, "the file that sslrootcert names has no certificates");
+                let unreadable = || {
+                    Error::new(
+                        Code::InvalidConfig,
+                        "the file that sslrootcert names has no certificates",
+                    )
+                };
                 for certificate in CertificateDer::pem_file_iter(file).map_err(|_| unreadable())? {
                     roots
                         .add(certificate.map_err(|_| unreadable())?)
@@ -96,7 +100,10 @@ where
     fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
             let connector = TlsConnector::from(self.config);
-            connector.connect(self.host, stream).await.map(|it| Stream(Box::new(it)))
+            connector
+                .connect(self.host, stream)
+                .await
+                .map(|it| Stream(Box::new(it)))
         })
     }
 }

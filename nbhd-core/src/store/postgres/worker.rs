@@ -66,9 +66,9 @@ impl Worker {
             .queue
             .as_ref()
             .expect("the queue is taken out only by drop, which nobody outlives");
-        queue.send(Some(job)).map_err(|mpsc::error::SendError(back)| {
-            back.expect("what comes back is the job that was sent")
-        })
+        queue
+            .send(Some(job))
+            .map_err(|mpsc::error::SendError(back)| back.expect("what comes back is the job that was sent"))
     }
 
     /// Lets what was handed in finish, then ends the thread.

@@ -3,6 +3,11 @@
 //! PostgreSQL does not run as root: where we are, it runs as `postgres`, else `nobody`. The files of a fresh server are
 //! made once per process and copied, which takes a tenth of the time.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a server of one's own needs files of its own"
+)]
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
@@ -21,7 +26,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What the server says when it is ready, in its own language.
-const READY: &str = "database system is ready to accept connections";
+const READY: &str = "database system is ready to accept";
 
 /// A running server. Its superuser is `nbhd`, with the password `nbhd` where one is asked for.
 #[derive(Debug)]
@@ -65,6 +70,34 @@ impl PostgresServer {
     pub fn require_password(&self) {
         let rule = "host all all 127.0.0.1/32 scram-sha-256\n";
         fs::write(self.folder.join("pg_hba.conf"), rule).expect("the server's folder is ours");
+    }
+
+    /// Gives it a certificate of its own for 127.0.0.1 and starts it again with TLS; answers the certificate's file.
+    ///
+    /// Panics where `openssl` is missing, which Debian's package of PostgreSQL brings along.
+    pub fn encrypt(&mut self) -> PathBuf {
+        let (certificate, key) = (self.folder.join("server.crt"), self.folder.join("server.key"));
+        let output = Command::new("openssl")
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=nbhd",
+            ])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .output()
+            .expect("openssl is installed: `apt-get install openssl`");
+        assert!(
+            output.status.success(),
+            "openssl: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("the key is ours");
+        give(&certificate);
+        give(&key);
+        self.restart_with("ssl", "on");
+        certificate
     }
 
     /// Where it listens.
@@ -140,7 +173,18 @@ impl PostgresServer {
     /// Runs SQL as the superuser; answers what it prints, rows as lines and columns parted by `|`.
     pub fn sql(&self, sql: &str) -> String {
         let output = Command::new(program("psql"))
-            .args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "nbhd"])
+            .args([
+                "-X",
+                "-q",
+                "-t",
+                "-A",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                "nbhd",
+            ])
             .args(["-p", &self.port.to_string(), "-d", "postgres", "-c", sql])
             .env("PGPASSWORD", "nbhd")
             .output()
@@ -180,10 +224,8 @@ impl PostgresServer {
         std::thread::spawn(move || listen(errors, &say));
         let words = ready.recv_timeout(STARTS_WITHIN);
         self.running = Some(postmaster);
-        match words {
-            Ok(None) => {}
-            Ok(Some(log)) => panic!("PostgreSQL did not start:\n{log}"),
-            Err(_) => panic!("PostgreSQL did not start within {STARTS_WITHIN:?}"),
+        if let Some(log) = words.expect("PostgreSQL starts within a minute") {
+            panic!("PostgreSQL did not start:\n{log}");
         }
     }
 
@@ -293,7 +335,9 @@ fn program(name: &str) -> PathBuf {
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
         .find(|program| program.is_file())
-        .unwrap_or_else(|| panic!("PostgreSQL is not installed: `apt-get install postgresql` brings `{name}`"))
+        .unwrap_or_else(|| {
+            panic!("PostgreSQL is not installed: `apt-get install postgresql` brings `{name}`")
+        })
 }
 
 /// Whom the server runs as: nobody else where we are not root.
@@ -304,11 +348,17 @@ fn owner() -> Option<(u32, u32)> {
     let accounts = fs::read("/etc/passwd").unwrap_or_default();
     let accounts = String::from_utf8_lossy(&accounts);
     let of = |name: &str| {
-        let line = accounts.lines().find(|line| line.split(':').next() == Some(name))?;
+        let line = accounts
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))?;
         let mut fields = line.split(':').skip(2);
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     };
-    Some(of("postgres").or_else(|| of("nobody")).unwrap_or((65_534, 65_534)))
+    Some(
+        of("postgres")
+            .or_else(|| of("nobody"))
+            .unwrap_or((65_534, 65_534)),
+    )
 }
 
 fn as_nobody(command: &mut Command) {
@@ -351,7 +401,6 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A port that was free a moment ago.
-#[expect(clippy::disallowed_methods, reason = "asks the system for a port, serves nothing")]
 fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|socket| socket.local_addr())
