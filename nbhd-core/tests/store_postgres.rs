@@ -8,7 +8,9 @@ mod model;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nbhd_core::store::{Commit, Committed, Durability, Guard, MemoryStore, PostgresStore, Range, Store, Write};
+use nbhd_core::store::{
+    Commit, Committed, Durability, Guard, MemoryStore, PostgresStore, Range, Store, Write,
+};
 use nbhd_core::testkit::{PostgresServer, store_contract};
 use nbhd_core::{Code, Outcome};
 use proptest::prelude::*;

@@ -7,7 +7,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, Socket, Statement};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::failure::{self, Failure, judge};
+use super::failure;
 use super::settings::Settings;
 use super::tls::{Handshake, Tls};
 use crate::Error;
@@ -104,8 +104,12 @@ impl Connection {
             try_join_all(texts.iter().map(|text| connection.client.prepare(text))),
         )
         .await;
-        fits(&state.map_err(|error| unmade(&error))?, settings.schema).map_err(|error| (error, false))?;
-        connection.statements = prepared.map_err(|error| unmade(&error))?;
+        fits(
+            &state.map_err(|error| failure::greeting(&error))?,
+            settings.schema,
+        )
+        .map_err(|error| (error, false))?;
+        connection.statements = prepared.map_err(|error| failure::greeting(&error))?;
         Ok(connection)
     }
 
@@ -156,7 +160,7 @@ impl Connection {
              SELECT pg_is_in_recovery()"
         );
         let answers = self.client.simple_query(&script).await;
-        let answers = answers.map_err(|error| unmade(&error))?;
+        let answers = answers.map_err(|error| failure::greeting(&error))?;
         let last = answers.iter().rev().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => row.get(0),
             _ => None,
@@ -192,12 +196,5 @@ fn fits(state: &[SimpleQueryMessage], ours: i32) -> Result<(), Error> {
         (Some(schema), Some(_)) if schema < ours => Err(failure::too_new(schema, ours)),
         (Some(_), Some(_)) => Ok(()),
         _ => Err(failure::missing()),
-    }
-}
-
-/// An error before the session was of use.
-fn unmade(error: &tokio_postgres::Error) -> (Error, bool) {
-    match judge(error) {
-        Failure::Undone(error) | Failure::Said { error, .. } | Failure::Lost(error) => (error, false),
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Failure {
 /// Judges an error of a statement.
 pub(super) fn judge(error: &tokio_postgres::Error) -> Failure {
     let Some(said) = error.as_db_error() else {
-        let ours = error.is_closed() || find_io(error) || error.to_string().contains("parsing response");
+        let ours = error.is_closed() || is_io(error) || error.to_string().contains("parsing response");
         return if ours {
             Failure::Lost(unavailable("the connection to PostgreSQL was lost"))
         } else {
@@ -57,14 +57,15 @@ pub(super) fn judge(error: &tokio_postgres::Error) -> Failure {
     }
 }
 
-/// Judges an error of connecting: nothing was asked yet. The second value says that the server is about to be ready.
+/// Judges an error of connecting: nothing was asked yet. The second value says that trying again soon may help: the server
+/// is about to be ready, or somebody was there and went away.
 pub(super) fn connecting(error: &tokio_postgres::Error) -> (Error, bool) {
     if let Some(said) = error.as_db_error() {
         let soon = *said.code() == SqlState::CANNOT_CONNECT_NOW;
         return (words(said.code()), soon);
     }
     let text = error.to_string();
-    let error = if text.contains("TLS") {
+    let error = if text.contains("TLS") && !was_cut(error) {
         Error::new(
             Code::TlsFailed,
             "the TLS handshake with PostgreSQL failed: it has no TLS, or its certificate is not trusted",
@@ -78,9 +79,19 @@ pub(super) fn connecting(error: &tokio_postgres::Error) -> (Error, bool) {
             "PostgreSQL asks for a password that the address does not have, or in a way that is not known",
         )
     } else {
-        unavailable("PostgreSQL cannot be reached")
+        // Whether nobody was there at all, the client says by its words alone.
+        let soon = !text.contains("error connecting");
+        return (unavailable("PostgreSQL cannot be reached"), soon);
     };
     (error, false)
+}
+
+/// Judges an error of the first words after connecting.
+pub(super) fn greeting(error: &tokio_postgres::Error) -> (Error, bool) {
+    match judge(error) {
+        Failure::Said { error, .. } => (error, false),
+        Failure::Undone(error) | Failure::Lost(error) => (error, true),
+    }
 }
 
 /// No word within the time of a call.
@@ -174,7 +185,20 @@ fn words(state: &SqlState) -> Error {
     }
 }
 
-fn find_io(error: &tokio_postgres::Error) -> bool {
+/// Whether the other side went away in the middle.
+fn was_cut(error: &tokio_postgres::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .is_some_and(|io| {
+            matches!(
+                io.kind(),
+                BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+            )
+        })
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
