@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nbhd_core::store::{
     Commit, Committed, Durability, Guard, MemoryStore, PostgresStore, Range, Store, Write,
 };
-use nbhd_core::testkit::{PostgresServer, store_contract};
+use nbhd_core::testkit::{PostgresServer, store_contract, work_contract};
 use nbhd_core::{Code, Outcome};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -27,6 +27,22 @@ async fn the_postgres_store_keeps_the_contract() {
     println!("postgres: {report}");
     assert!(report.failures.is_empty(), "{report}");
     assert_eq!((report.ran.len(), report.not_applicable.len()), (35, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn work_on_the_postgres_store_keeps_its_contract() {
+    let server = PostgresServer::start();
+    let report = work_contract(|name, clock| {
+        let store = PostgresStore::new(&server.address(name)).unwrap();
+        Arc::new(store.with_clock(clock))
+    })
+    .await;
+    println!("postgres, work: {report}");
+    assert!(report.failures.is_empty(), "{report}");
+    assert!(
+        !report.ran.is_empty() && report.not_applicable.is_empty(),
+        "{report}"
+    );
 }
 
 #[test]
@@ -347,19 +363,19 @@ async fn a_store_of_a_newer_program_is_refused() {
 async fn the_time_of_all_is_the_servers_and_never_goes_back() {
     let server = PostgresServer::start();
     let (one, other) = (made(&server).await, made(&server).await);
-    let hour = 3_600_000_000_i64;
+    let half_an_hour = 1_800_000_000_i64;
     let before = one.now().await.unwrap();
     let lease = one.claim("l", Duration::from_secs(60)).await.unwrap().unwrap();
-    server.sql(&format!("UPDATE nbhd.state SET clock_shift = {hour}"));
+    server.sql(&format!("UPDATE nbhd.state SET clock_shift = {half_an_hour}"));
     let ahead = other.now().await.unwrap();
     assert!(
-        ahead - before >= chrono::Duration::hours(1),
+        ahead - before >= chrono::Duration::minutes(30),
         "every process sees the step"
     );
     assert_eq!(one.renew(&lease, Duration::from_secs(60)).await.unwrap(), None);
     let next = other.claim("l", Duration::from_secs(60)).await.unwrap().unwrap();
     assert!(next.epoch > lease.epoch);
-    server.sql(&format!("UPDATE nbhd.state SET clock_shift = -{hour}"));
+    server.sql(&format!("UPDATE nbhd.state SET clock_shift = -{half_an_hour}"));
     // One who never saw the later time is held at it all the same, because it was kept.
     let third = made(&server).await;
     let Committed::Done { at, .. } = third.commit(put("a", "1")).await.unwrap() else {
@@ -367,6 +383,37 @@ async fn the_time_of_all_is_the_servers_and_never_goes_back() {
     };
     assert!(at >= ahead, "{at} is behind {ahead}");
     assert!(one.claim("l", Duration::from_secs(1)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_steps_far_ahead_is_not_believed_at_once() {
+    let server = PostgresServer::start();
+    let store = made(&server).await;
+    let lease = store.claim("l", Duration::from_secs(60)).await.unwrap().unwrap();
+    let brief = Write::Put {
+        key: "a".to_owned(),
+        value: "1".to_owned(),
+        ttl: Some(Duration::from_secs(60)),
+    };
+    store.commit(Commit::new().write(brief)).await.unwrap();
+    server.sql("UPDATE nbhd.state SET clock_shift = 10800000000");
+    assert_eq!(
+        value(&store, "a").await.as_deref(),
+        Some("1"),
+        "nothing ends before its time"
+    );
+    assert!(
+        store
+            .renew(&lease, Duration::from_secs(60))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let ahead = store.clock_ahead().unwrap().as_secs_f64();
+    assert!((ahead - 10_800.0).abs() < 60.0, "{ahead}");
+    store.confirm_clock();
+    assert_eq!(value(&store, "a").await, None, "somebody looked: it is right");
+    assert_eq!(store.clock_ahead(), None);
 }
 
 #[tokio::test]
@@ -428,6 +475,8 @@ async fn what_has_ended_leaves_the_tables() {
             .unwrap();
     }
     server.sql("UPDATE nbhd.state SET clock_shift = 90000000000");
+    // A process that saw the step would doubt it.
+    let store = made(&server).await;
     for _ in 0..4 {
         store.commit(put("a", "1")).await.unwrap();
     }

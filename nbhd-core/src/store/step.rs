@@ -70,7 +70,7 @@ impl StepWatch {
 
     /// The latest time that is believed now; `None` before the first.
     #[cfg_attr(
-        not(any(test, feature = "redis")),
+        not(any(test, feature = "postgres", feature = "redis")),
         expect(dead_code, reason = "for stores on a server's clock")
     )]
     pub(crate) fn ceiling(&self) -> Option<Micros> {
@@ -79,7 +79,7 @@ impl StepWatch {
 
     /// A server's clock gave this time; or it said that it is `ahead` of it, and went by the ceiling.
     #[cfg_attr(
-        not(any(test, feature = "redis")),
+        not(any(test, feature = "postgres", feature = "redis")),
         expect(dead_code, reason = "for stores on a server's clock")
     )]
     pub(crate) fn heard(&self, now: Micros, ahead: Option<Micros>) {

@@ -54,20 +54,20 @@ impl Sql {
     fn text(self, schema: i32) -> String {
         let read = |rest: &str| format!("{STORE}, {rest}");
         match self {
-            Self::Commit => "SELECT verdict, incarnation, schema, at, guard, stood, wait, results \
+            Self::Commit => "SELECT verdict, incarnation, schema, at, ahead, guard, stood, wait, results \
                 FROM nbhd.commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-                $19, $20, $21)"
+                $19, $20, $21, $22)"
                 .to_owned(),
             Self::Claim => format!(
-                "SELECT verdict, incarnation, schema, at, epoch, expires_at \
-                FROM nbhd.claim_{schema}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+                "SELECT verdict, incarnation, schema, at, ahead, epoch, expires_at \
+                FROM nbhd.claim_{schema}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
             ),
-            Self::Renew => "SELECT verdict, incarnation, schema, at, epoch, expires_at \
-                FROM nbhd.renew_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+            Self::Renew => "SELECT verdict, incarnation, schema, at, ahead, epoch, expires_at \
+                FROM nbhd.renew_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
                 .to_owned(),
             Self::Get => read(
-                "nbhd.now_1($2, $3), r.value, r.version, r.expires_at \
-                FROM nbhd.state s LEFT JOIN nbhd.records r ON r.key = $1",
+                "n.at, n.ahead, r.value, r.version, r.expires_at \
+                FROM nbhd.state s CROSS JOIN nbhd.now_1($2, $3, $4) n LEFT JOIN nbhd.records r ON r.key = $1",
             ),
             Self::Sum => read("r.sum FROM nbhd.state s LEFT JOIN nbhd.sums r ON r.key = $1"),
             Self::Scan => read(
@@ -76,7 +76,7 @@ impl Sql {
                 ORDER BY e.score, e.member",
             ),
             Self::Count => read("x.count FROM nbhd.state s LEFT JOIN nbhd.indexes x ON x.name = $1"),
-            Self::Now => read("nbhd.now_1($1, $2) FROM nbhd.state s"),
+            Self::Now => read("n.at, n.ahead FROM nbhd.state s CROSS JOIN nbhd.now_1($1, $2, $3) n"),
             Self::Durability => read(
                 "current_setting('fsync'), current_setting('full_page_writes') FROM nbhd.state s",
             ),

@@ -49,6 +49,7 @@ pub(super) async fn commit(pool: &Pool, commit: &Commit) -> Result<Committed> {
                 &frame.schema,
                 &frame.wall,
                 &frame.seen,
+                &frame.ceiling,
                 &frame.store,
                 &locks,
                 &relaxed,
@@ -74,14 +75,14 @@ pub(super) async fn commit(pool: &Pool, commit: &Commit) -> Result<Committed> {
     let at = seen(pool, row)?;
     if made {
         return Ok(Committed::Done {
-            results: value(row, 7)?,
+            results: value(row, 8)?,
             at,
         });
     }
-    let wait: Option<Micros> = value(row, 6)?;
+    let wait: Option<Micros> = value(row, 7)?;
     Ok(Committed::Refused(Refusal {
-        guard: value::<i32>(row, 4)? as usize,
-        found: value(row, 5)?,
+        guard: value::<i32>(row, 5)? as usize,
+        found: value(row, 6)?,
         wait: wait.map(|wait| Duration::from_micros(wait.unsigned_abs())),
         at,
     }))
@@ -99,6 +100,7 @@ pub(super) async fn claim(pool: &Pool, lane: &str, ttl: Duration) -> Result<Opti
                 &frame.schema,
                 &frame.wall,
                 &frame.seen,
+                &frame.ceiling,
                 &frame.store,
                 &locks,
                 &frame.prune,
@@ -125,6 +127,7 @@ pub(super) async fn renew(pool: &Pool, held: &Lease, ttl: Duration) -> Result<Op
                 &frame.schema,
                 &frame.wall,
                 &frame.seen,
+                &frame.ceiling,
                 &frame.store,
                 &locks,
                 &frame.prune,
@@ -146,6 +149,7 @@ struct Frame {
     schema: i32,
     wall: Option<Micros>,
     seen: Micros,
+    ceiling: Option<Micros>,
     store: i64,
     prune: i32,
     most: i32,
@@ -160,6 +164,7 @@ impl Frame {
             schema: settings.schema,
             wall: settings.wall(),
             seen: settings.known.seen(),
+            ceiling: settings.known.watch().ceiling(),
             store: store_lock(&settings.namespace),
             prune: (pool.turn() % PRUNES) as i32,
             most: (PRUNED_PER_COMMIT as u64 * PRUNES) as i32,
@@ -198,14 +203,14 @@ pub(super) fn store_lock(namespace: &str) -> i64 {
 
 fn seen(pool: &Pool, row: &Row) -> Result<Timestamp> {
     let at: Micros = value(row, 3)?;
-    pool.settings().known.see(at);
+    pool.settings().known.see(at, value(row, 4)?);
     Ok(timestamp(at))
 }
 
 fn lease(pool: &Pool, rows: &[Row], lane: &str) -> Result<Option<Lease>> {
     let (row, _) = verdict(pool, rows)?;
     seen(pool, row)?;
-    let (Some(epoch), Some(expires_at)) = (value::<Option<i64>>(row, 4)?, value::<Option<Micros>>(row, 5)?)
+    let (Some(epoch), Some(expires_at)) = (value::<Option<i64>>(row, 5)?, value::<Option<Micros>>(row, 6)?)
     else {
         return Ok(None);
     };

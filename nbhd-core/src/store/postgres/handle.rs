@@ -12,7 +12,7 @@ use super::pool::Pool;
 use super::settings::{Known, Settings};
 use super::worker::{Job, Worker};
 use super::{commit, create, read};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::generation::{self, BeforeFork};
 use crate::store::{Commit, Committed, Durability, Entry, Lease, Range, Record, Store};
 use crate::{Code, Error, Outcome, Result};
@@ -42,8 +42,8 @@ impl PostgresStore {
     /// Sets the store's clock in place of the server's, for tests.
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self::from_settings(Settings {
+            known: Arc::new(Known::new(clock.clone())),
             clock: Some(clock),
-            known: Arc::new(Known::default()),
             ..self.0.settings.clone()
         })
     }
@@ -58,7 +58,7 @@ impl PostgresStore {
     pub fn of_the_schema_before(self) -> Self {
         Self::from_settings(Settings {
             schema: super::settings::SCHEMA - 1,
-            known: Arc::new(Known::default()),
+            known: Arc::new(Known::new(Arc::new(SystemClock::default()))),
             ..self.0.settings.clone()
         })
     }
@@ -133,6 +133,14 @@ impl Store for PostgresStore {
     async fn create(&self) -> Result<()> {
         self.run(move |pool| async move { create::create(&pool).await })
             .await
+    }
+
+    fn clock_ahead(&self) -> Option<Duration> {
+        self.0.settings.known.watch().ahead()
+    }
+
+    fn confirm_clock(&self) {
+        self.0.settings.known.watch().confirm();
     }
 
     async fn close(&self) -> Result<()> {

@@ -11,32 +11,35 @@ use crate::{Code, Error, Result, Timestamp};
 
 pub(super) async fn now(pool: &Pool) -> Result<Timestamp> {
     let known = &pool.settings().known;
-    let (wall, seen) = (pool.settings().wall(), known.seen());
-    let rows = pool.query(Sql::Now, &[&wall, &seen], Again::Yes).await?;
-    let at = value(one(pool, &rows)?, 3)?;
-    known.see(at);
+    let (wall, seen, ceiling) = (pool.settings().wall(), known.seen(), known.watch().ceiling());
+    let rows = pool
+        .query(Sql::Now, &[&wall, &seen, &ceiling], Again::Yes)
+        .await?;
+    let row = one(pool, &rows)?;
+    let at = value(row, 3)?;
+    known.see(at, value(row, 4)?);
     Ok(timestamp(at))
 }
 
 pub(super) async fn get(pool: &Pool, key: &str) -> Result<Option<Record>> {
     let known = &pool.settings().known;
-    let (wall, seen) = (pool.settings().wall(), known.seen());
+    let (wall, seen, ceiling) = (pool.settings().wall(), known.seen(), known.watch().ceiling());
     let rows = pool
-        .query(Sql::Get, &[&key.as_bytes(), &wall, &seen], Again::Yes)
+        .query(Sql::Get, &[&key.as_bytes(), &wall, &seen, &ceiling], Again::Yes)
         .await?;
     let row = one(pool, &rows)?;
     let now: Micros = value(row, 3)?;
-    known.see(now);
-    let Some(text) = value::<Option<&[u8]>>(row, 4)? else {
+    known.see(now, value(row, 4)?);
+    let Some(text) = value::<Option<&[u8]>>(row, 5)? else {
         return Ok(None);
     };
-    let expires_at: Option<Micros> = value(row, 6)?;
+    let expires_at: Option<Micros> = value(row, 7)?;
     if expires_at.is_some_and(|end| end <= now) {
         return Ok(None);
     }
     Ok(Some(Record {
         value: words(text)?,
-        version: value::<i64>(row, 5)? as u64,
+        version: value::<i64>(row, 6)? as u64,
         expires_at: expires_at.map(timestamp),
     }))
 }
@@ -93,8 +96,7 @@ pub(super) async fn durability(pool: &Pool) -> Result<Durability> {
 
 /// The id of the store.
 pub(super) async fn incarnation(pool: &Pool) -> Result<String> {
-    let (wall, seen) = (pool.settings().wall(), pool.settings().known.seen());
-    let rows = pool.query(Sql::Now, &[&wall, &seen], Again::Yes).await?;
+    let rows = pool.query(Sql::Durability, &[], Again::Yes).await?;
     value(one(pool, &rows)?, 0)
 }
 

@@ -13,9 +13,10 @@ use tokio_postgres::config::{Host, SslMode};
 use url::Url;
 
 use super::tls::Tls;
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::store::Durability;
 use crate::store::apply::Micros;
+use crate::store::step::StepWatch;
 use crate::{Code, Error, Result};
 
 /// How long a call waits for the server, all in all, unless the address says `deadline=`.
@@ -49,14 +50,30 @@ pub(super) struct Settings {
 }
 
 /// What a handle remembers from call to call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Known {
     incarnation: Mutex<Option<String>>,
     seen: AtomicI64,
     class: Mutex<Option<(Instant, Durability)>>,
+    watch: StepWatch,
 }
 
 impl Known {
+    /// Nothing yet; the server's clock is judged by the steady one of `clock`.
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            incarnation: Mutex::default(),
+            seen: AtomicI64::default(),
+            class: Mutex::default(),
+            watch: StepWatch::new(clock),
+        }
+    }
+
+    /// What judges the server's clock.
+    pub(super) fn watch(&self) -> &StepWatch {
+        &self.watch
+    }
+
     /// The id of the store that was found first.
     pub(super) fn incarnation(&self) -> Option<String> {
         self.incarnation
@@ -94,9 +111,10 @@ impl Known {
         self.seen.load(Ordering::Acquire)
     }
 
-    /// Keeps a time that was seen.
-    pub(super) fn see(&self, at: Micros) {
+    /// Keeps a time that the store went by, and how far ahead its clock was where that was not believed.
+    pub(super) fn see(&self, at: Micros, ahead: Option<Micros>) {
         self.seen.fetch_max(at, Ordering::AcqRel);
+        self.watch.heard(at, ahead);
     }
 }
 
@@ -162,7 +180,7 @@ impl Settings {
             connections,
             clock: None,
             schema: SCHEMA,
-            known: Arc::default(),
+            known: Arc::new(Known::new(Arc::new(SystemClock::default()))),
         };
         Ok(settings.with_deadline(deadline))
     }
@@ -324,12 +342,12 @@ mod tests {
 
     #[test]
     fn another_store_is_noticed_and_time_is_held() {
-        let known = Known::default();
+        let known = Known::new(Arc::new(SystemClock::default()));
         assert!(known.meet("a") && known.meet("a") && !known.meet("b"));
         known.adopt("b".to_owned());
         assert!(known.meet("b"));
-        known.see(5);
-        known.see(3);
+        known.see(5, None);
+        known.see(3, None);
         assert_eq!(known.seen(), 5);
     }
 }

@@ -5,10 +5,10 @@ ALTER TABLE nbhd.leases DROP COLUMN taken_at;
 
 -- Takes the lease on a lane unless it is live; `epoch` is null when it is.
 CREATE FUNCTION nbhd.claim_0(
-    p_incarnation text, p_schema integer, p_wall bigint, p_seen bigint, p_store bigint, p_locks bigint[],
+    p_incarnation text, p_schema integer, p_wall bigint, p_seen bigint, p_ceiling bigint, p_store bigint, p_locks bigint[],
     p_prune integer, p_most integer, p_answers bigint, p_lane bytea, p_ttl bigint,
     OUT verdict integer, OUT incarnation text, OUT schema integer, OUT epoch bigint, OUT expires_at bigint,
-    OUT at bigint
+    OUT at bigint, OUT ahead bigint
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -22,7 +22,7 @@ BEGIN
     IF verdict <> 0 THEN
         RETURN;
     END IF;
-    v_now := nbhd.now_1(p_wall, p_seen);
+    SELECT n.at, n.ahead INTO v_now, ahead FROM nbhd.now_1(p_wall, p_seen, p_ceiling) n;
     at := v_now;
     PERFORM FROM nbhd.leases l WHERE l.lane = p_lane AND l.expires_at > v_now;
     IF FOUND THEN

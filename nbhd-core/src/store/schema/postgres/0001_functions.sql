@@ -2,15 +2,21 @@
 -- client that hangs or dies holds none. The meaning is that of apply.rs; the contract suite and random commits hold
 -- both to it. A function is never changed after a release: another meaning has another number.
 
--- The store's time: the server's clock (or the caller's, in tests), held at the latest time seen.
-CREATE OR REPLACE FUNCTION nbhd.now_1(p_wall bigint, p_seen bigint) RETURNS bigint
-LANGUAGE plpgsql VOLATILE AS $$
+-- The store's time: the server's clock (or the caller's, in tests), held at the latest time seen. A clock above
+-- `p_ceiling` stepped ahead of what the caller believes: its time goes on an hour below that, and `ahead` says how far
+-- the clock is.
+CREATE OR REPLACE FUNCTION nbhd.now_1(
+    p_wall bigint, p_seen bigint, p_ceiling bigint, OUT at bigint, OUT ahead bigint
+) LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    wall bigint := coalesce(p_wall, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+        + coalesce((SELECT s.clock_shift FROM nbhd.state s), 0));
 BEGIN
-    RETURN greatest(
-        p_seen,
-        (SELECT max(s.at) FROM nbhd.seen s),
-        coalesce(p_wall, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
-            + coalesce((SELECT s.clock_shift FROM nbhd.state s), 0)));
+    IF wall > p_ceiling THEN
+        ahead := wall - (p_ceiling - 3600000000);
+        wall := p_ceiling - 3600000000;
+    END IF;
+    at := greatest(p_seen, (SELECT max(s.at) FROM nbhd.seen s), wall);
 END
 $$;
 
@@ -80,12 +86,12 @@ $$;
 --   write kinds  1 put(key, value, ttl a or null)  2 add(key, a)  3 append(key, member)  4 index(key, member, score a)
 --                5 the same unless it is there  6 unindex(key, member)  7 delete(key)  8 release(key, epoch a)
 CREATE OR REPLACE FUNCTION nbhd.commit_1(
-    p_incarnation text, p_schema integer, p_wall bigint, p_seen bigint, p_store bigint, p_locks bigint[],
+    p_incarnation text, p_schema integer, p_wall bigint, p_seen bigint, p_ceiling bigint, p_store bigint, p_locks bigint[],
     p_relaxed boolean, p_prune integer, p_most integer, p_answers bigint, p_op bytea,
     g_kind smallint[], g_key bytea[], g_a bigint[], g_b bigint[], g_c bigint[],
     w_kind smallint[], w_key bytea[], w_member bytea[], w_value bytea[], w_a bigint[],
     OUT verdict integer, OUT incarnation text, OUT schema integer,
-    OUT guard integer, OUT stood bigint, OUT wait bigint, OUT results bigint[], OUT at bigint
+    OUT guard integer, OUT stood bigint, OUT wait bigint, OUT results bigint[], OUT at bigint, OUT ahead bigint
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -115,7 +121,7 @@ BEGIN
     IF p_relaxed THEN
         PERFORM set_config('synchronous_commit', 'off', true);
     END IF;
-    v_now := nbhd.now_1(p_wall, p_seen);
+    SELECT n.at, n.ahead INTO v_now, ahead FROM nbhd.now_1(p_wall, p_seen, p_ceiling) n;
     at := v_now;
 
     IF p_op IS NOT NULL THEN
@@ -165,7 +171,8 @@ BEGIN
                 IF place IS NOT NULL THEN
                     level := ROW(g_key[i], l_missing[place], l_unit[place], v_now, l_full[place]);
                 ELSE
-                    SELECT * INTO level FROM nbhd.buckets b WHERE b.key = g_key[i];
+                    -- One that is full by its own shape is full, whether or not it was removed already.
+                    SELECT * INTO level FROM nbhd.buckets b WHERE b.key = g_key[i] AND b.full_at > v_now;
                 END IF;
                 IF level.key IS NOT NULL THEN
                     -- A bucket whose shape was changed keeps its missing tokens, rounded up.
@@ -275,10 +282,10 @@ $$;
 
 -- Takes the lease on a lane unless it is live; `epoch` is null when it is.
 CREATE OR REPLACE FUNCTION nbhd.claim_1(
-    p_incarnation text, p_schema integer, p_wall bigint, p_seen bigint, p_store bigint, p_locks bigint[],
+    p_incarnation text, p_schema integer, p_wall bigint, p_seen bigint, p_ceiling bigint, p_store bigint, p_locks bigint[],
     p_prune integer, p_most integer, p_answers bigint, p_lane bytea, p_ttl bigint,
     OUT verdict integer, OUT incarnation text, OUT schema integer, OUT epoch bigint, OUT expires_at bigint,
-    OUT at bigint
+    OUT at bigint, OUT ahead bigint
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -292,7 +299,7 @@ BEGIN
     IF verdict <> 0 THEN
         RETURN;
     END IF;
-    v_now := nbhd.now_1(p_wall, p_seen);
+    SELECT n.at, n.ahead INTO v_now, ahead FROM nbhd.now_1(p_wall, p_seen, p_ceiling) n;
     at := v_now;
     PERFORM FROM nbhd.leases l WHERE l.lane = p_lane AND l.expires_at > v_now;
     IF FOUND THEN
@@ -311,10 +318,10 @@ $$;
 
 -- Prolongs a lease that is live and has this epoch; `epoch` is null when there is none.
 CREATE OR REPLACE FUNCTION nbhd.renew_1(
-    p_incarnation text, p_schema integer, p_wall bigint, p_seen bigint, p_store bigint, p_locks bigint[],
+    p_incarnation text, p_schema integer, p_wall bigint, p_seen bigint, p_ceiling bigint, p_store bigint, p_locks bigint[],
     p_prune integer, p_most integer, p_answers bigint, p_lane bytea, p_epoch bigint, p_ttl bigint,
     OUT verdict integer, OUT incarnation text, OUT schema integer, OUT epoch bigint, OUT expires_at bigint,
-    OUT at bigint
+    OUT at bigint, OUT ahead bigint
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -327,7 +334,7 @@ BEGIN
     IF verdict <> 0 THEN
         RETURN;
     END IF;
-    v_now := nbhd.now_1(p_wall, p_seen);
+    SELECT n.at, n.ahead INTO v_now, ahead FROM nbhd.now_1(p_wall, p_seen, p_ceiling) n;
     at := v_now;
     v_end := least(v_now::numeric + p_ttl, 9223372036854775807);
     UPDATE nbhd.leases l SET expires_at = v_end
