@@ -1439,8 +1439,6 @@ export interface RouterConfig {
   ceiling?: Record<string, Ceiling>;
   /** Says that nothing bounds the spending. A router without any budget must say it. */
   unbudgeted?: boolean;
-  /** Accepts a store that may lose what it acknowledged, and with it the promise that no cap is passed. */
-  accept_lossy_store?: boolean;
   /** What becomes of a stream that its reader drops. */
   on_drop?: OnDrop;
   /** How long a dropped stream is read on for its usage; 30 s unless said. */

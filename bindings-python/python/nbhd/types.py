@@ -1213,8 +1213,6 @@ class RouterConfig(TypedDict):
     """What a model without a price row may cost at most, by `provider/model`."""
     unbudgeted: NotRequired[bool]
     """Says that nothing bounds the spending. A router without any budget must say it."""
-    accept_lossy_store: NotRequired[bool]
-    """Accepts a store that may lose what it acknowledged, and with it the promise that no cap is passed."""
     on_drop: NotRequired[OnDrop]
     """What becomes of a stream that its reader drops."""
     drain: NotRequired[Seconds | None]

@@ -132,7 +132,6 @@ pub struct Ledger(Arc<Inner>);
 struct Inner {
     host: Host,
     budgets: BTreeMap<String, (Budget, Tz)>,
-    accept_lossy: bool,
     next_recovery: AtomicI64,
 }
 
@@ -154,19 +153,8 @@ impl Ledger {
         Ok(Self(Arc::new(Inner {
             host: host.clone(),
             budgets: zoned,
-            accept_lossy: false,
             next_recovery: AtomicI64::new(i64::MIN),
         })))
-    }
-
-    /// Accepts a store that may lose acknowledged commits, and with them the promise that no cap is passed.
-    pub fn accept_lossy(self) -> Self {
-        Self(Arc::new(Inner {
-            host: self.0.host.clone(),
-            budgets: self.0.budgets.clone(),
-            accept_lossy: true,
-            next_recovery: AtomicI64::new(i64::MIN),
-        }))
     }
 
     pub(super) fn store(&self) -> &dyn Store {
@@ -367,15 +355,12 @@ impl Ledger {
 
     /// The class to ask for with each commit. A store that may lose what it acknowledged is refused.
     pub(super) async fn durability(&self) -> Result<Option<Durability>> {
-        let durability = if self.0.accept_lossy {
-            self.store().durability().await?
-        } else {
-            self.0.host.durable_store("the money that was held").await?
-        };
-        Ok(match durability {
-            Durability::Volatile | Durability::Lossy => None,
-            _ => Some(Durability::Process),
-        })
+        Ok(
+            match self.0.host.durable_store("the money that was held").await? {
+                Durability::Volatile | Durability::Lossy => None,
+                _ => Some(Durability::Process),
+            },
+        )
     }
 
     fn within_call(&self, scopes: &[Scope], amount: NanoUsd, request: &HoldRequest) -> Result<()> {

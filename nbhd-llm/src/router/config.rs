@@ -30,8 +30,6 @@ pub struct RouterConfig {
     pub ceiling: BTreeMap<String, Ceiling>,
     /// Says that nothing bounds the spending. A router without any budget must say it.
     pub unbudgeted: bool,
-    /// Accepts a store that may lose what it acknowledged, and with it the promise that no cap is passed.
-    pub accept_lossy_store: bool,
     /// What becomes of a stream that its reader drops.
     pub on_drop: OnDrop,
     /// How long a dropped stream is read on for its usage; 30 s unless said.

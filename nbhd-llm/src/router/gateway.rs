@@ -89,10 +89,7 @@ impl Router {
     pub fn with_catalog(host: &Host, config: RouterConfig, catalog: Catalog) -> Result<Self> {
         config.check(&catalog)?;
         let catalog = config.priced(&catalog, &mut Vec::new());
-        let mut ledger = Ledger::new(host, config.budget.clone())?;
-        if config.accept_lossy_store {
-            ledger = ledger.accept_lossy();
-        }
+        let ledger = Ledger::new(host, config.budget.clone())?;
         let chains = config.purpose.values().flat_map(|purpose| &purpose.chain);
         let named = chains.filter_map(|entry| Some(split(entry)?.0));
         let mut providers = BTreeMap::new();
