@@ -34,6 +34,7 @@ native.Stream.prototype[Symbol.asyncIterator] = function () {
 exports.NbhdError = NbhdError;
 exports.Host = native.Host;
 exports.Secret = native.Secret;
+exports.Credential = native.Credential;
 exports.Inbox = native.Inbox;
 exports.Work = native.Work;
 exports.Google = native.Google;

@@ -10,6 +10,7 @@ use nbhd_core::inbox::{NewEvent, Work as CoreWork};
 use nbhd_core::outbox::NewIntent;
 use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secret::SecretSource;
+use nbhd_core::secure::SecureRequest;
 use nbhd_core::vault::Vault;
 use nbhd_core::{Code, Error};
 use serde_json::Value;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::cancel::promise;
 use crate::convert::{Data, ToNode, input};
 use crate::error::raise;
+use crate::secure::access;
 use crate::testkit::Clock;
 
 /// What the program around us provides: store, secrets, clock, receipt sink, transport.
@@ -89,6 +91,48 @@ impl Host {
     pub fn create_store<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Unknown<'env>>> {
         let host = self.inner.clone();
         promise(env, None, async move { host.create_store().await })
+    }
+
+    /// Makes one HTTP request under the rules of this call, and returns what came, without the secrets.
+    ///
+    /// The request holds no secret. `credentials` are bound to their origins, which are allowed; `hosts` allows more: exact, or
+    /// `*.example.org`. `loopback` allows this machine. Redirects are checked like the request itself.
+    #[napi(
+        ts_args_type = "request: SecureRequest, options?: { credentials?: Array<Credential>; hosts?: Array<string>; loopback?: boolean; redirects?: number; actor?: string } & CallOptions",
+        ts_return_type = "Promise<SecureAnswer>"
+    )]
+    pub fn secure_request<'env>(
+        &self,
+        env: &'env Env,
+        request: Value,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let host = self.inner.clone();
+        let request = input::<SecureRequest>("request", request);
+        let access = access(options.as_ref())?;
+        promise(env, options.as_ref(), async move {
+            host.secure_request(&request?, &access?).await.map(Data)
+        })
+    }
+
+    /// The breakers that have something to tell: open, half open, or closed with failures.
+    #[napi(ts_return_type = "Array<BreakerState>")]
+    pub fn breakers<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        Data(self.inner.breakers().states()).to_node(env)
+    }
+
+    /// Opens the breaker before the origin of `url` now, for one pause: calls to it are refused with `reason`.
+    #[napi]
+    pub fn force_open(&self, env: &Env, url: String, reason: String) -> Result<()> {
+        let forced = self.inner.breakers().force_open_at(&url, &reason);
+        forced.map_err(|error| raise(env, &error))
+    }
+
+    /// Closes the breaker before the origin of `url` and forgets its failures.
+    #[napi]
+    pub fn reset_breaker(&self, env: &Env, url: String) -> Result<()> {
+        let reset = self.inner.breakers().reset_at(&url);
+        reset.map_err(|error| raise(env, &error))
     }
 }
 

@@ -19,4 +19,5 @@ mod core;
 mod error;
 mod google;
 mod llm;
+mod secure;
 mod testkit;

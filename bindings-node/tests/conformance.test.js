@@ -6,7 +6,7 @@ const { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } = requir
 const { tmpdir } = require("node:os");
 const { dirname, join } = require("node:path");
 const { after, test } = require("node:test");
-const { Google, Host, NbhdError, Router, Secret, Telegram, testkit, validateBrief } = require("..");
+const { Credential, Google, Host, NbhdError, Router, Secret, Telegram, testkit, validateBrief } = require("..");
 
 const folder = join(__dirname, "../../conformance/cases");
 const files = readdirSync(folder).filter((name) => name.endsWith(".json")).sort();
@@ -29,7 +29,7 @@ const cases = files.flatMap((name) => {
 });
 
 // The keys of these are the user's: no language renames them.
-const maps = new Set(["parameters", "arguments", "metadata", "schema", "headers", "data", "calendars", "details", "payload", "limits"]);
+const maps = new Set(["parameters", "arguments", "metadata", "schema", "headers", "data", "calendars", "details", "payload", "limits", "json", "query", "form"]);
 const camel = (name) => name.replace(/(?<=.)_+(.)/g, (_, letter) => letter.toUpperCase());
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -96,6 +96,12 @@ class Stage {
         const body = typeof input.body === "string" ? input.body : JSON.stringify(input.body);
         return this.telegram.receive(input.headers, Buffer.from(body.repeat(input.times ?? 1)));
       }
+      case "host.secure_request": {
+        const { request, credentials = [], ...options } = given;
+        return this.host.secureRequest(request, { ...options, credentials: credentials.map(credential) });
+      }
+      case "host.force_open": return this.host.forceOpen(given.url, given.reason);
+      case "host.breakers": return this.host.breakers();
       case "inbox.accept": return this.host.inbox.accept(given);
       case "inbox.pending": return this.host.inbox.pending();
       case "inbox.claim": return claimed((work) => work?.event ?? null);
@@ -117,6 +123,10 @@ class Stage {
   router() {
     return new Router(this.host, this.fill(this.config));
   }
+}
+
+function credential({ origin, secret, in: place, prefix, ...names }) {
+  return Credential[place](origin, ...Object.values(names), new Secret(secret), ...(prefix ? [{ prefix }] : []));
 }
 
 const page = (items) => ({ items: [...items], nextPageToken: items.nextPageToken, receipt: items.receipt });

@@ -7,6 +7,7 @@ use nbhd_core::inbox::{NewEvent, Work as CoreWork};
 use nbhd_core::outbox::NewIntent;
 use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secret::SecretSource;
+use nbhd_core::secure::SecureRequest;
 use nbhd_core::vault::Vault;
 use nbhd_core::{Code, Error};
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyTypeError};
@@ -16,6 +17,7 @@ use crate::bridge::future;
 use crate::convert::{Data, ToPython, input};
 use crate::error::raise;
 use crate::runtime::block;
+use crate::secure::{Credential, access};
 
 /// How often a waiting worker looks for new work, in seconds: quick for a person, light for a store.
 const POLL: Duration = Duration::from_millis(250);
@@ -108,6 +110,74 @@ impl Host {
     fn acreate_store<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let host = self.inner.clone();
         future(py, async move { host.create_store().await })
+    }
+
+    /// Makes one HTTP request under the rules of this call, and returns what came, without the secrets.
+    ///
+    /// `request`: `{url, method, query, headers, json | text | form, idempotency_key, any_status, timeout, max_bytes}`; it holds no
+    /// secret. `credentials` are bound to their origins, which are allowed; `hosts` allows more: exact, or `*.example.org`.
+    /// `loopback` allows this machine. Redirects are checked like the request itself.
+    #[pyo3(signature = (request: "SecureRequest", *, credentials = None, hosts = None, loopback = false, redirects = None, actor = None) -> "SecureAnswer")]
+    fn secure_request(
+        &self,
+        py: Python<'_>,
+        request: &Bound<'_, PyAny>,
+        credentials: Option<Vec<PyRef<'_, Credential>>>,
+        hosts: Option<Vec<String>>,
+        loopback: bool,
+        redirects: Option<u32>,
+        actor: Option<String>,
+    ) -> PyResult<Py<PyAny>> {
+        let request: SecureRequest = input(py, "request", request)?;
+        let access =
+            access(credentials, hosts, loopback, redirects, actor).map_err(|error| raise(py, error))?;
+        let host = self.inner.clone();
+        block(py, async move {
+            host.secure_request(&request, &access).await.map(Data)
+        })
+    }
+
+    /// Awaitable twin of `secure_request`.
+    #[pyo3(signature = (request, *, credentials = None, hosts = None, loopback = false, redirects = None, actor = None))]
+    fn asecure_request<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Bound<'py, PyAny>,
+        credentials: Option<Vec<PyRef<'py, Credential>>>,
+        hosts: Option<Vec<String>>,
+        loopback: bool,
+        redirects: Option<u32>,
+        actor: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let request: SecureRequest = input(py, "request", request)?;
+        let access =
+            access(credentials, hosts, loopback, redirects, actor).map_err(|error| raise(py, error))?;
+        let host = self.inner.clone();
+        future(py, async move {
+            host.secure_request(&request, &access).await.map(Data)
+        })
+    }
+
+    /// The breakers that have something to tell: open, half open, or closed with failures.
+    #[pyo3(signature = () -> "list[BreakerState]")]
+    fn breakers(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Data(self.inner.breakers().states()).to_python(py)
+    }
+
+    /// Opens the breaker before the origin of `url` now, for one pause: calls to it are refused with `reason`.
+    fn force_open(&self, py: Python<'_>, url: &str, reason: &str) -> PyResult<()> {
+        self.inner
+            .breakers()
+            .force_open_at(url, reason)
+            .map_err(|error| raise(py, error))
+    }
+
+    /// Closes the breaker before the origin of `url` and forgets its failures.
+    fn reset_breaker(&self, py: Python<'_>, url: &str) -> PyResult<()> {
+        self.inner
+            .breakers()
+            .reset_at(url)
+            .map_err(|error| raise(py, error))
     }
 
     fn __repr__(&self) -> &'static str {

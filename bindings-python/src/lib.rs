@@ -19,6 +19,7 @@ mod error;
 mod google;
 mod llm;
 mod runtime;
+mod secure;
 mod testkit;
 
 use pyo3::prelude::*;
@@ -28,6 +29,7 @@ use pyo3::prelude::*;
 fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     core::register(module)?;
+    secure::register(module)?;
     google::register(module)?;
     brief::register(module)?;
     llm::register(module)?;

@@ -105,6 +105,9 @@ class Stage:
                 return self.host.inbox, "dead_letters", [], {}
             case ["inbox", ("revive" | "forget_dead") as verb]:
                 return self.host.inbox, verb, [given.get("id") or self.host.inbox.dead_letters()[0]["event"]["id"]], {}
+            case ["host", "secure_request"]:
+                given["credentials"] = [credential(**one) for one in given.pop("credentials", [])]
+                return self.host, "secure_request", [given.pop("request")], given
             case ["inbox", "accept"]:
                 return self.host.inbox, "accept", [given], {}
             case ["inbox", verb]:
@@ -112,6 +115,10 @@ class Stage:
         raise AssertionError(f"{operation} is not known here")
 
     def call(self, operation, given):
+        if operation == "host.force_open":
+            return self.host.force_open(given["url"], given["reason"])
+        if operation == "host.breakers":
+            return self.host.breakers()
         if operation == "brief.validate":
             return nbhd.validate_brief(given["answer"], given["references"])
         target, verb, args, kwargs = self.target(operation, given)
@@ -123,7 +130,7 @@ class Stage:
         return result.fail(given["reason"]) if operation == "inbox.fail" else plain(result)
 
     async def acall(self, operation, given):
-        if operation == "brief.validate":
+        if operation in ("brief.validate", "host.force_open", "host.breakers"):
             return self.call(operation, given)
         target, verb, args, kwargs = self.target(operation, given)
         result = getattr(target, f"a{verb}")(*args, **kwargs)
@@ -133,6 +140,12 @@ class Stage:
         if operation == "inbox.done":
             return await result.adone()
         return await result.afail(given["reason"]) if operation == "inbox.fail" else plain(result)
+
+
+def credential(origin, secret, **place):
+    make = getattr(nbhd.Credential, place.pop("in"))
+    prefix = {"prefix": place.pop("prefix")} if "prefix" in place else {}
+    return make(origin, *place.values(), nbhd.Secret(secret), **prefix)
 
 
 def plain(result):

@@ -8,6 +8,8 @@ use futures::TryStreamExt;
 use nbhd_channels::{Message, Telegram, TelegramConfig};
 use nbhd_core::clock::FakeClock;
 use nbhd_core::receipt::MemoryReceipts;
+use nbhd_core::secure::{Access, Credential, SecureRequest};
+use nbhd_core::transport::HostRule;
 use nbhd_core::vault::Vault;
 use nbhd_core::{Code, Error, Host, Result, Secret};
 use nbhd_google::calendar::{FreeBusy, ListEvents};
@@ -150,6 +152,13 @@ impl Stage {
             "inbox.dead_letters" => show(self.host.inbox().dead_letters(100).await),
             "inbox.revive" => show(self.host.inbox().revive(&self.dead(text("id")).await?).await),
             "inbox.forget_dead" => show(self.host.inbox().forget_dead(&self.dead(text("id")).await?).await),
+            "host.secure_request" => {
+                let request = read::<SecureRequest>(&input["request"])?;
+                let access = access(input)?;
+                show(self.host.secure_request(&request, &access).await)
+            }
+            "host.force_open" => show(self.host.breakers().force_open_at(text("url"), text("reason"))),
+            "host.breakers" => Ok(json!(self.host.breakers().states())),
             "brief.validate" => {
                 let references = read::<Vec<String>>(&input["references"])?;
                 let fetched = references
@@ -193,6 +202,34 @@ fn told(events: &[StreamEvent]) -> Value {
     let answer = of("finished").first().map(|event| event["answer"].clone());
     json!({"events": kinds, "text": text, "tool_calls": of("tool_call"), "answer": answer,
         "receipt": answer.as_ref().map(|answer| answer["receipt"].clone())})
+}
+
+/// What a secure request is allowed.
+fn access(input: &Value) -> Result<Access> {
+    let mut access = Access::new();
+    for credential in input["credentials"].as_array().into_iter().flatten() {
+        let text = |name: &str| credential[name].as_str().unwrap_or_default();
+        let (origin, secret) = (text("origin"), Secret::new(text("secret")));
+        access = access.with_credential(match text("in") {
+            "bearer" => Credential::bearer(origin, secret),
+            "basic" => Credential::basic(origin, text("user"), secret),
+            "header" => Credential::header_after(origin, text("name"), text("prefix"), secret),
+            "query" => Credential::query(origin, text("name"), secret),
+            "json" => Credential::json(origin, text("pointer"), secret),
+            "form" => Credential::form(origin, text("name"), secret),
+            other => panic!("{other} is no place"),
+        }?);
+    }
+    for host in input["hosts"].as_array().into_iter().flatten() {
+        access = access.with_host(HostRule::new(host.as_str().unwrap_or_default())?);
+    }
+    if input["loopback"] == true {
+        access = access.with_loopback();
+    }
+    if let Some(redirects) = input["redirects"].as_u64() {
+        access = access.with_redirects(redirects as u32);
+    }
+    Ok(access)
 }
 
 /// The body of a webhook call, as often as `times` says.

@@ -8,7 +8,7 @@ use futures::StreamExt;
 
 use super::KillPlan;
 use crate::http::{BodyStream, Request, Response};
-use crate::transport::Transport;
+use crate::transport::{Resolver, Transport};
 use crate::{Error, Operation, Result};
 
 /// Wraps a transport, such as a host's socket. The hook is told four points of every request:
@@ -109,6 +109,8 @@ pub enum TransportSabotage {
     LogCredential,
     /// Sends every request twice and gives the second answer.
     SendTwice,
+    /// Follows redirects by itself, wherever they lead and with every header: what stands above sees only the end.
+    FollowRedirects,
 }
 
 /// A transport with a defect that a proof has to find.
@@ -137,6 +139,53 @@ impl Transport for SabotagedTransport {
             TransportSabotage::SendTwice => {
                 let first = self.transport.send(operation, request.clone()).await?;
                 first.bytes().await?;
+            }
+            TransportSabotage::FollowRedirects => return self.follow(operation, request).await,
+        }
+        self.transport.send(operation, request).await
+    }
+}
+
+impl SabotagedTransport {
+    async fn follow(&self, operation: &Operation, mut request: Request) -> Result<Response> {
+        loop {
+            let reply = self.transport.send(operation, request.clone()).await?;
+            let next = reply
+                .header("location")
+                .and_then(|place| request.url.join(place).ok());
+            match next.filter(|_| reply.status.is_redirection()) {
+                Some(url) => request.url = url,
+                None => return Ok(reply),
+            }
+        }
+    }
+}
+
+/// A transport that has a name resolved again after it was checked, and connects to what it then stands for: DNS rebinding has its way.
+#[derive(Debug)]
+pub struct Rebound {
+    transport: Arc<dyn Transport>,
+    resolver: Arc<dyn Resolver>,
+}
+
+impl Rebound {
+    /// Breaks `transport`, whose names `resolver` resolves.
+    pub fn new(transport: impl Transport + 'static, resolver: Arc<dyn Resolver>) -> Self {
+        Self {
+            transport: Arc::new(transport),
+            resolver,
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Rebound {
+    async fn send(&self, operation: &Operation, mut request: Request) -> Result<Response> {
+        let name = request.url.host_str().unwrap_or_default().to_owned();
+        for _check_and_use in 0..2 {
+            let found = self.resolver.resolve(&name).await.unwrap_or_default();
+            if let Some(address) = found.first() {
+                let _ = request.url.set_ip_host(*address);
             }
         }
         self.transport.send(operation, request).await

@@ -20,7 +20,7 @@ mod work_contract;
 pub use contract::{ContractReport, store_contract};
 pub use faults::{Fault, Faults};
 pub use faulty_store::FaultyStore;
-pub use faulty_transport::{FaultyTransport, SabotagedTransport, TransportSabotage};
+pub use faulty_transport::{FaultyTransport, Rebound, SabotagedTransport, TransportSabotage};
 pub use fixtures::shared_fixtures;
 pub use kill::KillPlan;
 pub use points::PointedStore;

@@ -160,6 +160,18 @@ impl Breakers {
         });
     }
 
+    /// The same for a URL as text; `invalid_input` when it is none.
+    pub fn force_open_at(&self, url: &str, reason: &str) -> Result<()> {
+        self.force_open(&read(url)?, reason);
+        Ok(())
+    }
+
+    /// The same as [`reset`](Self::reset) for a URL as text; `invalid_input` when it is none.
+    pub fn reset_at(&self, url: &str) -> Result<()> {
+        self.reset(&read(url)?);
+        Ok(())
+    }
+
     /// Closes the breaker before the origin of `url` and forgets its failures.
     pub fn reset(&self, url: &Url) {
         self.lock().remove(&origin(url));
@@ -209,6 +221,11 @@ impl Door {
             retry_after: left.filter(|left| !left.is_zero()).map(|left| left.as_secs_f64()),
         }
     }
+}
+
+fn read(url: &str) -> Result<Url> {
+    url.parse()
+        .map_err(|_| Error::new(Code::InvalidInput, "the URL of the breaker cannot be read"))
 }
 
 fn origin(url: &Url) -> String {

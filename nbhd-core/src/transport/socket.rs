@@ -149,7 +149,9 @@ impl Transport for Socket {
         };
         let status = reply.status();
         let headers = reply.headers().clone();
-        if reply.content_length().is_some_and(|length| length > limit as u64) {
+        // A refusal is told by its status, however long its text is.
+        let too_long = |length| length > limit as u64;
+        if status.is_success() && reply.content_length().is_some_and(too_long) {
             return Err(too_large(limit));
         }
         let body = body(reply.bytes_stream(), operation.clone(), timeouts.idle);

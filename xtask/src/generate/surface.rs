@@ -18,6 +18,9 @@ fn core(surface: &mut Surface) {
     surface
         .output::<nbhd_core::error::ErrorData>()
         .output::<nbhd_core::Receipt>()
+        .input::<nbhd_core::secure::SecureRequest>()
+        .output::<nbhd_core::secure::SecureAnswer>()
+        .output::<nbhd_core::transport::BreakerState>()
         .input::<nbhd_core::inbox::NewEvent>()
         .output::<nbhd_core::inbox::Event>()
         .output::<nbhd_core::inbox::Accepted>()

@@ -6,6 +6,7 @@
 mod control;
 mod endurance;
 mod fork;
+mod guard;
 mod kill;
 mod program;
 mod row;
@@ -31,6 +32,7 @@ const ROWS: &[Row] = &[
     fork::FORK,
     fork::EXIT,
     secrets::ROW,
+    guard::ROW,
     kill::ROW,
     endurance::CRASH,
     endurance::FAULTS,
