@@ -4,6 +4,7 @@ import type {
   Accepted,
   Answer,
   Bill,
+  BreakerState,
   Brief,
   BriefInput,
   BudgetRefusal,
@@ -34,6 +35,8 @@ import type {
   Reply,
   RouterConfig,
   RouterStatus,
+  SecureAnswer,
+  SecureRequest,
   SentMessage,
   Spend,
   StreamEvent,
@@ -154,6 +157,24 @@ declare class Clock {
   now(): string;
 }
 
+/** A secret that is bound to an origin and to a place: a secure request takes it nowhere else. `Credential.bearer("https://api.example.org", Secret.env("EXAMPLE_KEY"))`. The origin is `https://host[:port]`, or http on this machine. */
+declare class Credential {
+  /** Made by its calls only. */
+  private constructor();
+  /** `Authorization: Bearer <secret>`. */
+  static bearer(origin: string, secret: Secret | string): Credential;
+  /** `Authorization: Basic …`, the secret being the password of `user`. */
+  static basic(origin: string, user: string, secret: Secret | string): Credential;
+  /** A header of this name, after `prefix`. */
+  static header(origin: string, name: string, secret: Secret | string, options?: { prefix?: string }): Credential;
+  /** A query parameter of this name. */
+  static query(origin: string, name: string, secret: Secret | string): Credential;
+  /** A value of the JSON body at this JSON Pointer, such as `/auth/token`. */
+  static json(origin: string, pointer: string, secret: Secret | string): Credential;
+  /** A field of the form body. */
+  static form(origin: string, name: string, secret: Secret | string): Credential;
+}
+
 /** The mail of an account. */
 declare class Gmail {
   /** Made by its calls only. */
@@ -182,6 +203,14 @@ declare class Host {
   close(): Promise<void>;
   /** Creates the store where that is a step of its own. SQLite and memory make themselves. */
   createStore(): Promise<void>;
+  /** Makes one HTTP request under the rules of this call, and returns what came, without the secrets. The request holds no secret. `credentials` are bound to their origins, which are allowed; `hosts` allows more: exact, or `*.example.org`. `loopback` allows this machine. Redirects are checked like the request itself. */
+  secureRequest(request: SecureRequest, options?: { credentials?: Array<Credential>; hosts?: Array<string>; loopback?: boolean; redirects?: number; actor?: string } & CallOptions): Promise<SecureAnswer>;
+  /** The breakers that have something to tell: open, half open, or closed with failures. */
+  breakers(): Array<BreakerState>;
+  /** Opens the breaker before the origin of `url` now, for one pause: calls to it are refused with `reason`. */
+  forceOpen(url: string, reason: string): void;
+  /** Closes the breaker before the origin of `url` and forgets its failures. */
+  resetBreaker(url: string): void;
 }
 
 /** Durable work: accepted once, handled in order within a lane, tried again, never lost. */
@@ -348,4 +377,4 @@ declare namespace testkit {
   export { Clock, Script, StandInGoogle as Google, StandInModels as Models, StandInTelegram as Telegram };
 }
 
-export { NbhdError, testkit, Host, Secret, Inbox, Work, Google, Account, AccessToken, Gmail, Calendar, Router, Stream, Telegram, buildBrief, validateBrief, renderBrief };
+export { NbhdError, testkit, Host, Secret, Credential, Inbox, Work, Google, Account, AccessToken, Gmail, Calendar, Router, Stream, Telegram, buildBrief, validateBrief, renderBrief };

@@ -115,6 +115,23 @@ export interface BillEntry {
   nanoUsd: number;
 }
 
+/** What a breaker does with the next request. */
+export type BreakerPosition = "closed" | "open" | "half_open";
+
+/** A breaker, for whoever looks at it. */
+export interface BreakerState {
+  /** The origin it stands before, such as `https://api.example.org`. */
+  origin: string;
+  /** What it does with the next request. */
+  position: BreakerPosition;
+  /** How many failures came in a row. */
+  failures: number;
+  /** Why it was opened by hand. */
+  reason: string | null;
+  /** Seconds until a probe is let through, when it is open. */
+  retryAfter: number | null;
+}
+
 /** A whole brief. */
 export interface Brief {
   /** Mail. */
@@ -1237,6 +1254,9 @@ export interface Overrun {
   at: string;
 }
 
+/** The value of a query parameter or of a form field. */
+export type Parameter = string | boolean | number | number;
+
 /** What became of one part. */
 export type PartOutcome = "sent" | "refused" | "not_sent" | "unknown";
 
@@ -1457,6 +1477,50 @@ export interface RouterStatus {
 
 /** A time span: seconds as a number, or text like "60s", "500ms", "2m", "1h". */
 export type Seconds = number | string;
+
+/** The answer to a secure request. Of its body, one of `json`, `text` and `base64` is there, or none when it is empty. */
+export interface SecureAnswer {
+  /** The status. */
+  status: number;
+  /** The headers, by their names in small letters; those of one name joined with commas. Cookies are left out: they are credentials too. */
+  headers: Record<string, string>;
+  /** A body that is JSON by its type and in fact. */
+  json: any;
+  /** Any other body of text. */
+  text: string | null;
+  /** A body that is no text. */
+  base64: string | null;
+  /** How often a secret stood in the answer. In its place stands `***`. */
+  concealed: number;
+  /** The record of the call. */
+  receipt: Receipt;
+}
+
+/** One HTTP request. At most one of `json`, `text` and `form` is its body. */
+export interface SecureRequest {
+  /** Where to: https, on an allowed host. */
+  url: string;
+  /** `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE` or `OPTIONS`; `GET` unless given. */
+  method?: string;
+  /** Query parameters, added to those of the URL. */
+  query?: Record<string, Parameter>;
+  /** Headers. None of the connection, and none that carries a credential: these are given apart. */
+  headers?: Record<string, string>;
+  /** A JSON body. */
+  json?: any;
+  /** A text body, `text/plain` unless a header says otherwise. */
+  text?: string | null;
+  /** A form body. */
+  form?: Record<string, Parameter> | null;
+  /** A key by which the service recognises a repetition, sent as `Idempotency-Key`: the request may then be sent again after silence. */
+  idempotencyKey?: string | null;
+  /** Whether replies of any status are answers; else what is not 2xx raises. */
+  anyStatus?: boolean;
+  /** Seconds for all of it, redirects and repetitions included; 30 unless given, at most 600. */
+  timeout?: number;
+  /** The largest answer, in bytes; 1 MiB unless given, at most 64 MiB. */
+  maxBytes?: number;
+}
 
 /** Who said or did it. Only the id is a fact of the platform; names are what people chose. */
 export interface Sender {

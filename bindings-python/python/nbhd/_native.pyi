@@ -8,6 +8,7 @@ from nbhd.types import (
     Accepted,
     Answer,
     Bill,
+    BreakerState,
     Brief,
     BriefInput,
     CalendarEvent,
@@ -31,6 +32,8 @@ from nbhd.types import (
     Reply,
     RouterConfig,
     RouterStatus,
+    SecureAnswer,
+    SecureRequest,
     SentMessage,
     Spend,
     StreamEvent,
@@ -50,6 +53,7 @@ __all__ = [
     "Account",
     "Calendar",
     "Clock",
+    "Credential",
     "Gmail",
     "Google",
     "Host",
@@ -207,6 +211,34 @@ class Clock:
         """What it shows, ISO 8601."""
 
 @final
+class Credential:
+    """A secret that is bound to an origin and to a place: a secure request takes it nowhere else. `Credential.bearer("https://api.example.org", Secret.env("EXAMPLE_KEY"))`. The origin is `https://host[:port]`, or http on this machine."""
+
+    @staticmethod
+    def bearer(origin: str, secret: Secret | str) -> Credential:
+        """`Authorization: Bearer <secret>`."""
+
+    @staticmethod
+    def basic(origin: str, user: str, secret: Secret | str) -> Credential:
+        """`Authorization: Basic …`, the secret being the password of `user`."""
+
+    @staticmethod
+    def header(origin: str, name: str, secret: Secret | str, *, prefix: str = "") -> Credential:
+        """A header of this name, after `prefix`."""
+
+    @staticmethod
+    def query(origin: str, name: str, secret: Secret | str) -> Credential:
+        """A query parameter of this name."""
+
+    @staticmethod
+    def json(origin: str, pointer: str, secret: Secret | str) -> Credential:
+        """A value of the JSON body at this JSON Pointer, such as `/auth/token`."""
+
+    @staticmethod
+    def form(origin: str, name: str, secret: Secret | str) -> Credential:
+        """A field of the form body."""
+
+@final
 class Gmail:
     """The mail of an account."""
 
@@ -285,6 +317,39 @@ class Host:
 
     def acreate_store(self) -> Coroutine[Any, Any, None]:
         """Awaitable twin of `create_store`."""
+
+    def secure_request(
+        self,
+        request: SecureRequest,
+        *,
+        credentials: list[Credential] | None = None,
+        hosts: list[str] | None = None,
+        loopback: bool = False,
+        redirects: int | None = None,
+        actor: str | None = None,
+    ) -> SecureAnswer:
+        """Makes one HTTP request under the rules of this call, and returns what came, without the secrets. `request`: `{url, method, query, headers, json | text | form, idempotency_key, any_status, timeout, max_bytes}`; it holds no secret. `credentials` are bound to their origins, which are allowed; `hosts` allows more: exact, or `*.example.org`. `loopback` allows this machine. Redirects are checked like the request itself."""
+
+    def asecure_request(
+        self,
+        request: SecureRequest,
+        *,
+        credentials: list[Credential] | None = None,
+        hosts: list[str] | None = None,
+        loopback: bool = False,
+        redirects: int | None = None,
+        actor: str | None = None,
+    ) -> Coroutine[Any, Any, SecureAnswer]:
+        """Awaitable twin of `secure_request`."""
+
+    def breakers(self) -> list[BreakerState]:
+        """The breakers that have something to tell: open, half open, or closed with failures."""
+
+    def force_open(self, url: str, reason: str) -> None:
+        """Opens the breaker before the origin of `url` now, for one pause: calls to it are refused with `reason`."""
+
+    def reset_breaker(self, url: str) -> None:
+        """Closes the breaker before the origin of `url` and forgets its failures."""
 
 @final
 class Inbox:

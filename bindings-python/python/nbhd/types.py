@@ -119,6 +119,20 @@ class BillEntry(TypedDict):
     """What it costs, in nano-USD."""
 
 
+class BreakerState(TypedDict):
+    """A breaker, for whoever looks at it."""
+    origin: str
+    """The origin it stands before, such as `https://api.example.org`."""
+    position: BreakerPosition
+    """What it does with the next request."""
+    failures: int
+    """How many failures came in a row."""
+    reason: str | None
+    """Why it was opened by hand."""
+    retry_after: float | None
+    """Seconds until a probe is let through, when it is open."""
+
+
 class Brief(TypedDict):
     """A whole brief."""
     inbox: InboxBrief
@@ -1229,6 +1243,50 @@ class RouterStatus(TypedDict):
     """Models that were billed above their bound: blocked under a cap until their row is raised."""
 
 
+class SecureAnswer(TypedDict):
+    """The answer to a secure request. Of its body, one of `json`, `text` and `base64` is there, or none when it is empty."""
+    status: int
+    """The status."""
+    headers: dict[str, str]
+    """The headers, by their names in small letters; those of one name joined with commas. Cookies are left out: they are credentials too."""
+    json: Any
+    """A body that is JSON by its type and in fact."""
+    text: str | None
+    """Any other body of text."""
+    base64: str | None
+    """A body that is no text."""
+    concealed: int
+    """How often a secret stood in the answer. In its place stands `***`."""
+    receipt: Receipt
+    """The record of the call."""
+
+
+class SecureRequest(TypedDict):
+    """One HTTP request. At most one of `json`, `text` and `form` is its body."""
+    url: str
+    """Where to: https, on an allowed host."""
+    method: NotRequired[str]
+    """`GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE` or `OPTIONS`; `GET` unless given."""
+    query: NotRequired[dict[str, Parameter]]
+    """Query parameters, added to those of the URL."""
+    headers: NotRequired[dict[str, str]]
+    """Headers. None of the connection, and none that carries a credential: these are given apart."""
+    json: NotRequired[Any]
+    """A JSON body."""
+    text: NotRequired[str | None]
+    """A text body, `text/plain` unless a header says otherwise."""
+    form: NotRequired[dict[str, Parameter] | None]
+    """A form body."""
+    idempotency_key: NotRequired[str | None]
+    """A key by which the service recognises a repetition, sent as `Idempotency-Key`: the request may then be sent again after silence."""
+    any_status: NotRequired[bool]
+    """Whether replies of any status are answers; else what is not 2xx raises."""
+    timeout: NotRequired[float]
+    """Seconds for all of it, redirects and repetitions included; 30 unless given, at most 600."""
+    max_bytes: NotRequired[int]
+    """The largest answer, in bytes; 1 MiB unless given, at most 64 MiB."""
+
+
 class Sender(TypedDict):
     """Who said or did it. Only the id is a fact of the platform; names are what people chose."""
     id: SenderId
@@ -1489,6 +1547,9 @@ AccountId = str
 # What an attachment is.
 AttachmentKind = Literal["image", "video", "audio", "voice", "sticker", "file"]
 
+# What a breaker does with the next request.
+BreakerPosition = Literal["closed", "open", "half_open"]
+
 # A busy time of a calendar whose events are not known, or the fact that its times could not be read.
 BriefBusy = Union["BriefBusyInterval", "BriefBusyUnknown"]
 
@@ -1661,6 +1722,9 @@ OnDrop = Literal["drain", "abort"]
 # Whether the refused or failed request may have taken effect on the other side.
 Outcome = Literal["not_sent", "refused", "unknown"]
 
+# The value of a query parameter or of a form field.
+Parameter = Union[str, bool, int, float]
+
 # What became of one part.
 PartOutcome = Literal["sent", "refused", "not_sent", "unknown"]
 
@@ -1716,6 +1780,8 @@ __all__ = [
     "Attendee",
     "Bill",
     "BillEntry",
+    "BreakerPosition",
+    "BreakerState",
     "Brief",
     "BriefBusy",
     "BriefBusyInterval",
@@ -1809,6 +1875,7 @@ __all__ = [
     "OutputCap",
     "OutputSchema",
     "Overrun",
+    "Parameter",
     "PartOutcome",
     "Person",
     "Probe",
@@ -1828,6 +1895,8 @@ __all__ = [
     "RouterConfig",
     "RouterStatus",
     "Seconds",
+    "SecureAnswer",
+    "SecureRequest",
     "Sender",
     "SenderId",
     "SentMessage",
