@@ -18,6 +18,7 @@ QUOTED = {
     "README.md": ["examples/python/quickstart.py", "examples/node/quickstart.js", "examples/src/bin/quickstart.rs"],
     "bindings-python/README.md": ["examples/python/quickstart.py", "examples/python/own_test.py"],
     "bindings-node/README.md": ["examples/node/quickstart.js"],
+    "docs/secure-request.md": ["examples/python/secure_request.py"],
 }
 
 
@@ -48,3 +49,10 @@ def test_the_test_of_a_user_passes(tmp_path):
     (tmp_path / "test_own.py").write_text((ROOT / "examples/python/own_test.py").read_text(), encoding="utf-8")
     ran = run(tmp_path, "-m", "pytest", "-q")
     assert ran.returncode == 0 and "1 passed" in ran.stdout, ran.stdout
+
+
+def test_the_guide_to_secure_requests_runs_and_prints_no_secret(tmp_path):
+    (tmp_path / "secure_request.py").write_text(blocks("docs/secure-request.md")[0], encoding="utf-8")
+    ended = run(tmp_path, "secure_request.py")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == ["200 {'orders': [17], 'debug': 'key=***'}", "address_denied not_sent"]
