@@ -15,6 +15,7 @@ mod brief;
 mod channels;
 mod convert;
 mod core;
+mod ending;
 mod error;
 mod google;
 mod llm;
