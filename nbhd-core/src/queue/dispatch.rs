@@ -118,7 +118,7 @@ impl Queue {
                         return Ok(answer(&kept.job, Some(first.id)));
                     }
                     // It ended between the two looks: claim it anew.
-                    None => continue,
+                    None => {}
                 },
                 (_, None) => return Err(contended()),
             }

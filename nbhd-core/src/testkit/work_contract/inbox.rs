@@ -137,7 +137,7 @@ pub(super) async fn tombstones_are_counted_by_instance(world: &World) -> Verdict
         same("known", inbox.accept(event("a", &[key])).await?.duplicate, true)?;
     }
     let mut elsewhere = event("a", &["4"]);
-    elsewhere.instance = "bot-2".to_owned();
+    "bot-2".clone_into(&mut elsewhere.instance);
     inbox.accept(elsewhere).await?;
     world.seconds(4 * DAY - 1);
     refused(

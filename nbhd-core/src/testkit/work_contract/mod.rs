@@ -5,5 +5,6 @@ mod inbox;
 mod limits;
 mod queue;
 mod run;
+mod workers;
 
 pub use run::work_contract;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{clock, inbox, limits, queue};
+use super::{clock, inbox, limits, queue, workers};
 use crate::clock::{Clock, FakeClock};
 use crate::store::Store;
 use crate::testkit::ContractReport;
@@ -97,6 +97,7 @@ cases! {
         done_and_its_sends_are_one_step, tombstones_are_counted_by_instance, tombstones_end_after_thirty_days, envelopes,
         what_is_no_envelope;
     queue: deny_by_default, dispatched_claimed_done, rate_and_depth, a_key_is_one_job, own_jobs_only, in_order,
-        failures_back_off_then_a_dead_letter, stalled_jobs_are_taken_up, renewed_jobs_are_kept,
-        activity_follows_the_workers, what_is_no_job, many_workers_do_each_job_once;
+        what_is_no_job;
+    workers: failures_back_off_then_a_dead_letter, stalled_jobs_are_taken_up, renewed_jobs_are_kept,
+        activity_follows_the_workers, many_workers_do_each_job_once;
 }
