@@ -109,17 +109,16 @@ impl Queue {
                     return Err(self.too_fast(caller, refusal.wait.unwrap_or_default()));
                 }
                 (Some(Check::Depth), _) => return Err(self.too_deep(&kept.job.target, refusal.found)),
-                (_, Some(claim)) => match self.host.store().get(claim).await? {
-                    Some(record) => {
+                (_, Some(claim)) => {
+                    // Where there is none, it ended between the two looks, and is claimed anew.
+                    if let Some(record) = self.host.store().get(claim).await? {
                         let first = read::<Claim>(&record.value)?;
                         if first.hash != hash {
                             return Err(used_otherwise());
                         }
                         return Ok(answer(&kept.job, Some(first.id)));
                     }
-                    // It ended between the two looks: claim it anew.
-                    None => {}
-                },
+                }
                 (_, None) => return Err(contended()),
             }
         }
