@@ -156,24 +156,19 @@ pub(super) async fn secrets(seen: &mut Seen) -> Result<usize, String> {
 
 /// The secret as the other side reads it; nothing when it reads more than that.
 fn value_in(place: &str, call: &Call) -> Option<String> {
-    match place {
-        "json" => {
-            let body = call.json();
-            let only = body.as_object()?.len() == 1 && body["deep"].as_object()?.len() == 2;
-            only.then(|| body["deep"]["key"].as_str().map(str::to_owned))
-                .flatten()
-        }
-        _ => {
-            let (pairs, many) = if place == "query" {
-                (call.query_pairs(), 1)
-            } else {
-                (call.form(), 2)
-            };
-            let mut own = pairs.iter().filter(|(name, _)| name == "key");
-            let value = own.next().map(|(_, value)| value.clone())?;
-            (pairs.len() == many).then_some(value)
-        }
+    if place == "json" {
+        let body = call.json();
+        let only = body.as_object()?.len() == 1 && body["deep"].as_object()?.len() == 2;
+        return body["deep"]["key"].as_str().filter(|_| only).map(str::to_owned);
     }
+    let (pairs, many) = if place == "query" {
+        (call.query_pairs(), 1)
+    } else {
+        (call.form(), 2)
+    };
+    let mut own = pairs.iter().filter(|(name, _)| name == "key");
+    let value = own.next().map(|(_, value)| value.clone())?;
+    (pairs.len() == many).then_some(value)
 }
 
 /// Says the secret back in every spelling, each on a line.

@@ -13,9 +13,9 @@ pub(super) struct Hostile {
 
 /// The addresses that are written in every notation.
 const ADDRESSES: [Ipv4Addr; 12] = [
-    Ipv4Addr::new(127, 0, 0, 1),
+    Ipv4Addr::LOCALHOST,
     Ipv4Addr::new(127, 127, 127, 127),
-    Ipv4Addr::new(0, 0, 0, 0),
+    Ipv4Addr::UNSPECIFIED,
     Ipv4Addr::new(10, 0, 0, 1),
     Ipv4Addr::new(172, 16, 0, 1),
     Ipv4Addr::new(192, 168, 0, 1),
@@ -24,7 +24,7 @@ const ADDRESSES: [Ipv4Addr; 12] = [
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(192, 0, 0, 192),
     Ipv4Addr::new(224, 0, 0, 1),
-    Ipv4Addr::new(255, 255, 255, 255),
+    Ipv4Addr::BROADCAST,
 ];
 
 /// IPv6 addresses that carry no IPv4 address.
