@@ -1,7 +1,8 @@
 //! Addresses that nobody may be led to, in every way in which they are written.
 //!
-//! The ways are those that public lists of server-side request forgery collect (PayloadsAllTheThings, the tests of ssrf_filter and of
-//! AntiSSRF, the WHATWG URL standard's own examples); the table is built here, address by address.
+//! The ways are those that public lists collect, read on 2026-11-21: PayloadsAllTheThings (its pages on server-side request forgery and on
+//! cloud instances), the ranges of Microsoft's AntiSSRF, and the ranges and tests of ssrf_filter. The table is built here, address by
+//! address. One thing is otherwise than in these: NAT64 to a public address is allowed, because a network without IPv4 needs it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +13,7 @@ pub(super) struct Hostile {
 }
 
 /// The addresses that are written in every notation.
-const ADDRESSES: [Ipv4Addr; 12] = [
+const ADDRESSES: [Ipv4Addr; 15] = [
     Ipv4Addr::LOCALHOST,
     Ipv4Addr::new(127, 127, 127, 127),
     Ipv4Addr::UNSPECIFIED,
@@ -21,6 +22,9 @@ const ADDRESSES: [Ipv4Addr; 12] = [
     Ipv4Addr::new(192, 168, 0, 1),
     Ipv4Addr::new(100, 64, 0, 1),
     Ipv4Addr::new(169, 254, 169, 254),
+    Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(168, 63, 129, 16),
+    Ipv4Addr::new(192, 175, 48, 1),
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(192, 0, 0, 192),
     Ipv4Addr::new(224, 0, 0, 1),
@@ -176,6 +180,19 @@ pub(super) fn tricks() -> Vec<Hostile> {
         "gopher://api.example.org:70/_x",
         "dict://api.example.org:11211/stat",
         "ldap://api.example.org/",
+        "sftp://api.example.org/",
+        "netdoc:///etc/passwd",
+        "localhost:+11211aaa",
+        "localhost:00011211aaaa",
+        "https://1.1.1.1 &@2.2.2.2# @3.3.3.3/",
+        "https://127.1.1.1:80\\@127.2.2.2:80/",
+        "https://127.1.1.1:80\\@@127.2.2.2:80/",
+        "https://127.1.1.1:80#\\@127.2.2.2:80/",
+        "https://๑๒๗.๐.๐.๑.example/",
+        "https://ⓔⓧⓐⓜⓟⓛⓔ.ⓒⓞⓜ/",
+        "https://instance-data/latest/meta-data/",
+        "https://metadata/computeMetadata/v1/",
+        "https://rancher-metadata/latest/",
         "tftp://api.example.org/x",
         "file:///etc/passwd",
         "file://api.example.org/etc/passwd",
@@ -197,6 +214,14 @@ pub(super) fn tricks() -> Vec<Hostile> {
         "https://api.example.org%40169.254.169.254/x",
         "https://api example.org/",
         "https://256.0.0.1/",
+        "https://425.510.425.510/",
+        "https://7147006462/",
+        "https://0x41414141A9FEA9FE/",
+        "https://0o177.0.0.1/",
+        "https://o177.0.0.1/",
+        "https://q177.0.0.1/",
+        "https://127.1.1.1:80:\\@@127.2.2.2:80/",
+        "0://evil.example:80;http://api.example.org:80/",
         "https://127.0.0.0x100/",
         "https://1.2.3.4.5/",
         "https://4294967296/",
