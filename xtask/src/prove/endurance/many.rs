@@ -17,6 +17,12 @@ const DELAY: Duration = Duration::from_millis(5);
 /// How many processes there are.
 const WORKERS: usize = 8;
 
+/// How long lanes are leased while throughput is measured: longer than an event takes on a busy machine.
+const CALM: Duration = Duration::from_secs(2);
+
+/// How long they are leased under torment: shorter than many partitions.
+const SHORT: Duration = Duration::from_millis(500);
+
 /// How long the callers wait for the store.
 const DEADLINE: f64 = 1.0;
 
@@ -64,17 +70,15 @@ fn attack(stage: &Stage, site: &Site, defect: Option<&'static str>, seen: &mut S
         return Err("it has no server".to_owned());
     };
     site::create(stage, site)?;
-    let window = Duration::from_secs(if stage.long { 20 } else { 2 });
+    let window = Duration::from_secs(if stage.long { 20 } else { 3 });
     let chaos = Duration::from_secs(if stage.long { 120 } else { 5 });
     let mut setting = Setting::for_events(if defect.is_some() { 60 } else { 300 });
     setting.sabotage = defect;
-    setting.sleepers = 10;
     if defect.is_some() {
         setting.lanes = 8;
-        setting.sleepers = 3;
         setting.patience = Duration::from_secs(1);
     }
-    let crew = Crew::new(stage, site, setting);
+    let mut crew = Crew::new(stage, site, setting);
     let proxies: Vec<Proxy> = (0..WORKERS)
         .map(|_| Proxy::start(server.socket()))
         .collect::<Result<_, _>>()
@@ -83,16 +87,17 @@ fn attack(stage: &Stage, site: &Site, defect: Option<&'static str>, seen: &mut S
         proxy.delay(DELAY);
     }
     if defect.is_none() {
+        (crew.setting.lease, crew.setting.sleepers) = (CALM, 0);
         let mut rates = Vec::new();
         for workers in [1, 2, 4, 8] {
             rates.push((workers, throughput(&crew, &proxies[..workers], window)?));
         }
         let said: Vec<String> = rates
             .iter()
-            .map(|(workers, rate)| format!("{workers}: {rate:.0}/s"))
+            .map(|(workers, rate)| format!("{workers}: {rate:.1}/s"))
             .collect();
         seen.fact(format!(
-            "{} ({}, {}): events handled by workers {}",
+            "{} ({}, {}): events accepted, handled and sent by workers {}",
             site.name,
             site.class,
             site.settings,
@@ -102,6 +107,7 @@ fn attack(stage: &Stage, site: &Site, defect: Option<&'static str>, seen: &mut S
             format!("{}: 8 workers are no faster than one", site.name)
         });
     }
+    (crew.setting.lease, crew.setting.sleepers) = (SHORT, if defect.is_some() { 3 } else { 10 });
     let faults = torment(&crew, &proxies, chaos)?;
     // Nobody is in the way any more: what is left is done, what was not acknowledged is offered again.
     let rest = Plan {
@@ -156,7 +162,7 @@ fn torment(crew: &Crew<'_>, proxies: &[Proxy], chaos: Duration) -> Result<u64, S
         while !over.load(Ordering::Relaxed) {
             let proxy = &proxies[(random() % proxies.len() as u64) as usize];
             if random().is_multiple_of(3) {
-                // Longer than a lease, shorter or longer than the deadline.
+                // Around the length of a lease and of a deadline.
                 proxy.partition();
                 std::thread::sleep(Duration::from_millis(300 + random() % 900));
                 proxy.heal();

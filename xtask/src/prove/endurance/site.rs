@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nbhd_core::testkit::{RedisFsync, RedisServer};
+use nbhd_core::testkit::{PostgresServer, RedisFsync, RedisServer};
 
 use crate::prove::program;
 use crate::prove::stage::Stage;
@@ -93,8 +93,11 @@ pub(super) fn create(stage: &Stage, site: &Site) -> Result<(), String> {
 
 /// The stores on servers; only the first where one is enough.
 pub(super) fn servers(only_one: bool) -> Result<Vec<Site>, String> {
-    let _ = only_one;
-    Ok(vec![redis(RedisFsync::Always)?])
+    let mut sites = vec![redis(RedisFsync::Always)?];
+    if !only_one {
+        sites.push(postgres()?);
+    }
+    Ok(sites)
 }
 
 /// A Redis of our own that does this with its append-only file.
@@ -117,6 +120,22 @@ pub(super) fn redis(fsync: RedisFsync) -> Result<Site, String> {
         class,
         address: server.address(),
         settings: format!("{version}, {settings}"),
+        server: Some(Box::new(Mutex::new(server))),
+    })
+}
+
+/// A PostgreSQL of our own as it comes.
+pub(super) fn postgres() -> Result<Site, String> {
+    let server = started(PostgresServer::start)?;
+    let settings = server.sql(
+        "SELECT current_setting('server_version') || ', fsync ' || current_setting('fsync') || ', synchronous_commit ' \
+         || current_setting('synchronous_commit')",
+    );
+    Ok(Site {
+        name: "PostgreSQL",
+        class: "power",
+        address: server.address("nbhd"),
+        settings: settings.trim().to_owned(),
         server: Some(Box::new(Mutex::new(server))),
     })
 }
@@ -168,5 +187,35 @@ impl Server for Mutex<RedisServer> {
 
     fn shift_clock(&self, micros: i64) -> Result<(), String> {
         started(|| drop(lock(self).command(&["HSET", "nbhd:state", "shift", &micros.to_string()])))
+    }
+}
+
+impl Server for Mutex<PostgresServer> {
+    fn socket(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, lock(self).port()).into()
+    }
+
+    fn kill(&self) -> Result<(), String> {
+        started(|| lock(self).kill9())
+    }
+
+    fn restart(&self) -> Result<(), String> {
+        started(|| lock(self).restart())
+    }
+
+    fn pause(&self) {
+        lock(self).pause();
+    }
+
+    fn resume(&self) {
+        lock(self).resume();
+    }
+
+    fn empty(&self) -> Result<(), String> {
+        started(|| drop(lock(self).sql("DROP SCHEMA nbhd CASCADE")))
+    }
+
+    fn shift_clock(&self, micros: i64) -> Result<(), String> {
+        started(|| drop(lock(self).sql(&format!("UPDATE nbhd.state SET clock_shift = {micros}"))))
     }
 }
