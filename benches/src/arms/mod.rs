@@ -3,6 +3,7 @@
 mod calls;
 mod mail;
 mod money;
+mod state;
 mod stream;
 
 use crate::Failure;
@@ -11,6 +12,7 @@ use crate::timing::Figures;
 use calls::Calls;
 use mail::Mail;
 use money::Money;
+use state::State;
 use stream::Stream;
 
 /// All arms, warm from one round to the next.
@@ -19,6 +21,7 @@ pub(crate) struct Arms {
     money: Money,
     mail: Mail,
     stream: Stream,
+    state: State,
 }
 
 impl Arms {
@@ -28,6 +31,7 @@ impl Arms {
             money: Money::new(if quick { 5 } else { 20 })?,
             mail: Mail::new(if quick { 20 } else { 200 }),
             stream: Stream::new(address, if quick { 3 } else { 10 })?,
+            state: State::new(if quick { 80 } else { 800 })?,
         })
     }
 
@@ -37,6 +41,7 @@ impl Arms {
         self.money.measure(&mut figures).await?;
         self.mail.measure(&mut figures)?;
         self.stream.measure(&mut figures).await?;
+        self.state.measure(&mut figures).await?;
         Ok(figures)
     }
 }
@@ -53,7 +58,12 @@ impl Folder {
 
     /// The address of a store in it.
     pub(crate) fn store(&self) -> String {
-        format!("sqlite:{}", self.0.join("bench.db").display())
+        format!("sqlite:{}", self.file("bench.db").display())
+    }
+
+    /// A file in it.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.0.join(name)
     }
 }
 

@@ -198,7 +198,7 @@ fn measure(goal: Goal, unit: &str, ours: f64, floor: Option<&Named>, peers: &[Na
         }
         Beside(name) => {
             let other = peer(name)?;
-            let text = if unit == "calls/s" {
+            let text = if unit.ends_with("/s") {
                 format!("{}× {name}", show(ours / other))
             } else {
                 format!("{}× less than {name}", show(other / ours))

@@ -27,6 +27,8 @@ pub(super) enum Need {
     Node,
     /// The programs of the examples.
     Programs,
+    /// The database servers, installed where they are missing.
+    Servers,
 }
 
 /// A planted defect.

@@ -29,6 +29,9 @@ impl Stage {
         if needed(Need::Node) {
             setup::node()?;
         }
+        if needed(Need::Servers) {
+            setup::servers()?;
+        }
         if needed(Need::Programs) {
             shell::run(shell::cargo().args(["build", "-q", "-p", "nbhd-examples", "--bins"]))?;
         }

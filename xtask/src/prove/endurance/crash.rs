@@ -42,7 +42,7 @@ pub(in crate::prove) const ROW: Row = Row {
     name: "crash",
     promise: "what was accepted is handled, each effect is there once, no cap is passed",
     attack: "writers are killed -9 before and after every kind of commit and at random, sleepers write after their lease, servers are killed; a log outside the store keeps what was acknowledged",
-    needs: &[Need::Programs],
+    needs: &[Need::Programs, Need::Servers],
     run,
     defects: &[
         Defect {

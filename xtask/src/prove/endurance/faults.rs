@@ -21,7 +21,7 @@ pub(in crate::prove) const ROW: Row = Row {
     name: "store faults",
     promise: "a store that fails is an error in time, never a yes",
     attack: "servers hang, refuse, lose the connection at every byte of a commit and of its answer, come back empty, jump in time",
-    needs: &[Need::Programs],
+    needs: &[Need::Programs, Need::Servers],
     run,
     defects: &[
         Defect {
@@ -47,19 +47,46 @@ struct Done {
     jumps: u64,
 }
 
+impl Done {
+    fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.slowest = self.slowest.max(other.slowest);
+        self.cuts += other.cuts;
+        self.lost += other.lost;
+        self.jumps += other.jumps;
+    }
+}
+
 fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
     let mut seen = Seen::default();
     let mut done = Done::default();
-    for site in site::servers(defect.is_some())? {
-        let before = (done.calls, done.cuts);
-        attack(stage, &site, defect, &mut seen, &mut done)
-            .map_err(|reason| format!("{}: {reason}", site.name))?;
+    let sites = site::servers(defect.is_some())?;
+    // Most of it is waiting for deadlines: all at the same time.
+    let all: Vec<Result<(Seen, Done), String>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = sites
+            .iter()
+            .map(|site| {
+                scope.spawn(move || {
+                    let (mut seen, mut done) = (Seen::default(), Done::default());
+                    attack(stage, site, defect, &mut seen, &mut done)
+                        .map_err(|reason| format!("{}: {reason}", site.name))?;
+                    Ok((seen, done))
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| "a thread panicked".to_owned())?)
+            .collect()
+    });
+    for (site, one) in sites.iter().zip(all) {
+        let (said, did) = one?;
+        seen.violations.extend(said.violations);
         seen.fact(format!(
-            "{}: {} calls failed as documented, {} commits cut",
-            site.name,
-            done.calls - before.0,
-            done.cuts - before.1
+            "{} ({}): {} calls failed as documented, {} commits cut",
+            site.name, site.settings, did.calls, did.cuts
         ));
+        done.add(&did);
     }
     seen.times = format!(
         "{} calls\n{} cut commits\n{} jumps",

@@ -51,7 +51,7 @@ fn lose(stage: &Stage, site: &site::Site) -> Result<(u64, u64), String> {
     let server = site.server.as_deref().ok_or("it has no server")?;
     let crew = Crew::new(stage, site, Setting::for_events(200));
     let plan = Plan {
-        end: End::After(Duration::from_millis(500)),
+        end: End::After(Duration::from_millis(1_500)),
         accept: 1_000_000,
     };
     crew.live(plan, &site.address)?;
