@@ -23,6 +23,12 @@ const CALM: Duration = Duration::from_secs(2);
 /// How long they are leased under torment: shorter than many partitions.
 const SHORT: Duration = Duration::from_millis(500);
 
+/// How long workers start and connect before it counts.
+const WARM: Duration = Duration::from_millis(1_500);
+
+/// How often the clock is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// How long the callers wait for the store.
 const DEADLINE: f64 = 1.0;
 
@@ -146,14 +152,20 @@ fn attack(stage: &Stage, site: &Site, defect: Option<&'static str>, seen: &mut S
     Ok(faults)
 }
 
-/// How many events so many workers handle in a second, when nothing goes wrong.
+/// How many events so many workers handle in a second, when nothing goes wrong. They are warm before it counts.
 fn throughput(crew: &Crew<'_>, proxies: &[Proxy], window: Duration) -> Result<f64, String> {
-    let (before, began) = (crew.log().handled.len(), Instant::now());
-    work_behind(crew, proxies, window, |_| {})?;
-    let handled = crew.log().handled.len() - before;
-    // The processes take a moment to start: what they did not work in is not counted.
-    let worked = window.min(began.elapsed());
-    Ok(handled as f64 / worked.as_secs_f64())
+    let handled = || (crew.log().handled.len(), Instant::now());
+    let mut measured = None;
+    work_behind(crew, proxies, WARM + window, |over| {
+        std::thread::sleep(WARM);
+        let before = handled();
+        while !over.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+        measured = Some((before, handled()));
+    })?;
+    let ((before, began), (after, ended)) = measured.ok_or("nothing was measured")?;
+    Ok((after - before) as f64 / (ended - began).as_secs_f64())
 }
 
 /// Cuts and partitions while eight work; how often.
