@@ -290,6 +290,7 @@ pub(super) fn fresh(new: &NewIntent, now: Timestamp) -> Result<Intent> {
         state: PartState::Pending,
         result: None,
         error: None,
+        began_at: None,
     });
     Ok(Intent {
         key: new.key.clone(),

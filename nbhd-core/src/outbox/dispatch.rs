@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::book::{Held, Outbox, closed, fresh, name, open, same_parts};
 use super::{Intent, NewIntent, Part, PartState, SendPart};
-use crate::inbox::{TRIES, contended, score};
+use crate::clock::Timestamp;
+use crate::error::ErrorData;
+use crate::inbox::{TRIES, contended, iso, score};
 use crate::store::{Commit, Committed, RENEWALS, Tenure};
 use crate::{Code, Error, Outcome, Result};
 
@@ -25,7 +27,7 @@ impl Outbox {
         let name = name(&new.channel, &new.account, &new.key);
         if let Some(held) = self.read(&name).await? {
             same_parts(&held.intent, &new)?;
-            if !held.intent.can_go_on() {
+            if !self.goes_on(&held.intent, sender.dedupe_window()).await? {
                 return Ok(held.intent);
             }
         }
@@ -55,12 +57,62 @@ impl Outbox {
         self.check_store().await?;
         let name = name(channel, account, key);
         let found = self.read(&name).await?.ok_or_else(unknown_key)?;
-        if !found.intent.can_go_on() {
+        let window = sender.dedupe_window();
+        if !self.goes_on(&found.intent, window).await? {
+            if window.is_some() {
+                // It may stand on the list from when the platform still deduplicated it.
+                let commit = Commit::new().guard(found.unchanged()).write(closed(&name));
+                self.host.store().commit(commit).await?;
+            }
             return Ok(found.intent);
         }
         let tenure = self.take(&name).await?;
         let held = self.read(&name).await?.ok_or_else(unknown_key)?;
         self.run(held, tenure, sender).await
+    }
+
+    /// Makes unknown what somebody left `sending` whose lease has ended, of at most `limit` intents; those intents.
+    /// [`resume`](Self::resume) does so as well: this is for whoever looks and does not send.
+    pub async fn expire(&self, limit: usize) -> Result<Vec<Intent>> {
+        let mut expired = Vec::new();
+        for intent in self.undelivered(limit).await? {
+            let is_sending =
+                |intent: &Intent| intent.parts.iter().any(|part| part.state == PartState::Sending);
+            if !is_sending(&intent) {
+                continue;
+            }
+            let name = name(&intent.channel, &intent.account, &intent.key);
+            let Some(tenure) = Tenure::take(&self.host, &name, self.lease).await? else {
+                continue;
+            };
+            let held = self.read(&name).await?.ok_or_else(unknown_key)?;
+            let mut sending = Sending::new(self, held, tenure, None);
+            sending.bury_the_lost();
+            expired.push(sending.end().await?);
+        }
+        Ok(expired)
+    }
+
+    /// Whether the first part that was not sent may be sent now, or is being sent.
+    async fn goes_on(&self, intent: &Intent, window: Option<Duration>) -> Result<bool> {
+        Ok(intent.can_go_on() || self.is_deduplicated(intent, window).await?)
+    }
+
+    /// Whether the first part that was not sent is unknown, and the platform still deduplicates its key: so long that
+    /// one more attempt surely arrives within the window.
+    async fn is_deduplicated(&self, intent: &Intent, window: Option<Duration>) -> Result<bool> {
+        let (Some(window), Some(part)) = (window, intent.first_unsent()) else {
+            return Ok(false);
+        };
+        let began = part
+            .began_at
+            .as_deref()
+            .and_then(|at| at.parse::<Timestamp>().ok());
+        let Some(began) = began.filter(|_| part.state == PartState::Unknown) else {
+            return Ok(false);
+        };
+        let sure = chrono::Duration::from_std(window.saturating_sub(self.lease)).unwrap_or_default();
+        Ok(self.host.store().now().await? < began + sure)
     }
 
     async fn take(&self, name: &str) -> Result<Tenure> {
@@ -71,15 +123,9 @@ impl Outbox {
     }
 
     async fn run(&self, held: Held, tenure: Tenure, sender: &dyn SendPart) -> Result<Intent> {
-        let mut sending = Sending {
-            outbox: self,
-            held,
-            tenure,
-            unsaved: Vec::new(),
-            again: LOOK_AGAIN,
-        };
+        let mut sending = Sending::new(self, held, tenure, sender.dedupe_window());
         sending.bury_the_lost();
-        while let Some(index) = sending.next() {
+        while let Some(index) = sending.next().await? {
             if !sending.begin(index).await? {
                 continue;
             }
@@ -134,13 +180,30 @@ struct Sending<'a> {
     unsaved: Vec<usize>,
     /// When to look at the intent again if it can go on.
     again: Duration,
+    /// For how long the platform deduplicates.
+    window: Option<Duration>,
+    /// The part that was unknown when it was begun.
+    again_of: Option<usize>,
 }
 
-impl Sending<'_> {
+impl<'a> Sending<'a> {
+    fn new(outbox: &'a Outbox, held: Held, tenure: Tenure, window: Option<Duration>) -> Self {
+        Self {
+            outbox,
+            held,
+            tenure,
+            unsaved: Vec::new(),
+            again: LOOK_AGAIN,
+            window,
+            again_of: None,
+        }
+    }
+
     /// We have the lease, so whoever left a part `sending` has lost it: nobody will ever say what became of it.
     fn bury_the_lost(&mut self) {
         for part in &mut self.held.intent.parts {
             if part.state == PartState::Sending {
+                self.unsaved.push(part.index);
                 part.state = PartState::Unknown;
                 let error = Error::new(
                     Code::Timeout,
@@ -157,12 +220,14 @@ impl Sending<'_> {
     }
 
     /// The part to send now.
-    fn next(&self) -> Option<usize> {
-        self.held
-            .intent
-            .first_unsent()
-            .filter(|part| part.state == PartState::Pending)
-            .map(|part| part.index)
+    async fn next(&self) -> Result<Option<usize>> {
+        let intent = &self.held.intent;
+        let Some(part) = intent.first_unsent() else {
+            return Ok(None);
+        };
+        let now =
+            part.state == PartState::Pending || self.outbox.is_deduplicated(intent, self.window).await?;
+        Ok(now.then_some(part.index))
     }
 
     /// Stores that `index` is being sent, and with it what is not stored yet. `false` when somebody wrote the record
@@ -176,8 +241,15 @@ impl Sending<'_> {
             }
         }
         let part = &mut self.held.intent.parts[index];
+        // What it was: to be put back if not a byte of it leaves.
+        let (was, error_was) = (part.state, part.error.take());
         part.state = PartState::Sending;
-        part.error = None;
+        if was == PartState::Unknown {
+            self.again_of = Some(index);
+        }
+        if self.window.is_some() && part.began_at.is_none() {
+            part.began_at = Some(iso(store.now().await?));
+        }
         let commit = Commit::new()
             .with_durability(self.outbox.durability)
             .guard(self.tenure.guard())
@@ -190,8 +262,7 @@ impl Sending<'_> {
                 self.unsaved.clear();
                 if !self.tenure.is_sure(&self.outbox.host) {
                     // The store took so long that others may have the lease by now, and not a byte has left.
-                    self.held.intent.parts[index].state = PartState::Pending;
-                    self.unsaved.push(index);
+                    self.put_back(index, was, error_was);
                     return Err(self.overtaken().await);
                 }
                 Ok(true)
@@ -203,12 +274,17 @@ impl Sending<'_> {
             }
             Err(error) => {
                 // Not a byte of this part has left, whether or not the store has it as sending: worth a word to it.
-                self.held.intent.parts[index].state = PartState::Pending;
-                self.unsaved.push(index);
+                self.put_back(index, was, error_was);
                 let _ = self.save(true).await;
                 Err(error.with_outcome(Outcome::NotSent))
             }
         }
+    }
+
+    fn put_back(&mut self, index: usize, was: PartState, error: Option<ErrorData>) {
+        let part = &mut self.held.intent.parts[index];
+        (part.state, part.error) = (was, error);
+        self.unsaved.push(index);
     }
 
     /// Sends one part, and renews the lease while that takes time. It waits on the machine's time, also where the host's
@@ -245,8 +321,11 @@ impl Sending<'_> {
                 true
             }
             Err(error) => {
+                // Of an attempt that followed an unknown one it proves nothing that this one was not sent.
+                let first = self.again_of != Some(index);
                 part.state = match error.outcome() {
-                    Outcome::NotSent => PartState::Pending,
+                    Outcome::NotSent if first => PartState::Pending,
+                    Outcome::NotSent => PartState::Unknown,
                     Outcome::Refused => PartState::Refused,
                     Outcome::Unknown => PartState::Unknown,
                 };
@@ -271,7 +350,7 @@ impl Sending<'_> {
         let store = self.outbox.host.store();
         let mut failed = false;
         for _ in 0..TRIES {
-            let listed = if self.held.intent.can_go_on() {
+            let listed = if self.outbox.goes_on(&self.held.intent, self.window).await? {
                 let again = store.now().await? + chrono::Duration::from_std(self.again).unwrap_or_default();
                 open(&self.held.name, score(again))
             } else {

@@ -454,3 +454,77 @@ async fn a_sender_whose_store_answered_too_late_sends_nothing() {
         states(&sent)
     );
 }
+
+/// A platform that deduplicates a part's key for an hour.
+struct Deduplicating(Platform);
+
+#[async_trait]
+impl SendPart for Deduplicating {
+    async fn send(&self, intent: &Intent, part: &Part) -> Result<Value> {
+        self.0.send(intent, part).await
+    }
+
+    fn dedupe_window(&self) -> Option<Duration> {
+        Some(Duration::from_secs(3_600))
+    }
+}
+
+#[tokio::test]
+async fn unknown_is_sent_again_only_where_the_platform_deduplicates_and_only_within_its_window() {
+    let (host, clock) = world();
+    let lost = || Err(failure(Outcome::Unknown));
+    let platform = Deduplicating(Platform::answering([
+        lost(),
+        Err(failure(Outcome::NotSent)),
+        Ok(json!(1)),
+        lost(),
+    ]));
+    let outbox = host.outbox();
+    let first = outbox.dispatch(intent(&["1", "2"]), &platform).await.unwrap();
+    assert_eq!(states(&first), [Unknown, Pending]);
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        outbox.undelivered(9).await.unwrap().len(),
+        1,
+        "a worker takes it up"
+    );
+    let again = outbox.resume("pigeon", "bot-1", "k", &platform).await.unwrap();
+    assert_eq!(
+        states(&again),
+        [Unknown, Pending],
+        "that the second was not sent says nothing of the first"
+    );
+    let again = outbox.dispatch(intent(&["1", "2"]), &platform).await.unwrap();
+    assert_eq!(states(&again), [Sent, Unknown]);
+    assert_eq!(platform.0.log(), ["1", "1", "1", "2"]);
+    // An hour after it was first begun, less a lease, in which the request might be under way.
+    clock.advance(Duration::from_secs(3_540));
+    let late = outbox.resume("pigeon", "bot-1", "k", &platform).await.unwrap();
+    assert_eq!(states(&late), [Sent, Unknown]);
+    assert_eq!(platform.0.log().len(), 4);
+    assert!(outbox.undelivered(9).await.unwrap().is_empty());
+    let plain = Platform::answering([lost()]);
+    let other = NewIntent {
+        key: "other".to_owned(),
+        ..intent(&["1"])
+    };
+    for _ in 0..3 {
+        let sent = outbox.dispatch(other.clone(), &plain).await.unwrap();
+        assert_eq!(states(&sent), [Unknown]);
+    }
+    assert_eq!(plain.log().len(), 1, "without a window, never");
+}
+
+#[tokio::test]
+async fn what_is_left_sending_is_unknown_for_whoever_looks() {
+    let (host, clock) = world();
+    let outbox = host.outbox();
+    begin_and_vanish(&host).await;
+    assert_eq!(outbox.expire(9).await.unwrap(), []);
+    clock.advance(Duration::from_secs(60));
+    let expired = outbox.expire(9).await.unwrap();
+    assert_eq!(states(&expired[0]), [Unknown, Pending]);
+    assert_eq!(outbox.expire(9).await.unwrap(), []);
+    let stored = outbox.get("pigeon", "bot-1", "k").await.unwrap().unwrap();
+    assert_eq!(states(&stored), [Unknown, Pending]);
+}

@@ -1,5 +1,7 @@
 //! The words of the outbox: an intent, its parts, and what became of each.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,7 +44,8 @@ pub enum PartState {
 }
 
 /// One stored part of an intent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "IntentPart")]
 pub struct Part {
     /// Its place, from 0.
     pub index: usize,
@@ -54,10 +57,13 @@ pub struct Part {
     pub result: Option<Value>,
     /// Why it was refused, not sent or is unknown.
     pub error: Option<ErrorData>,
+    /// When it was first begun, ISO 8601, where the platform deduplicates its key from then on.
+    #[serde(default)]
+    pub began_at: Option<String>,
 }
 
 /// A stored intent with all its parts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Intent {
     /// The idempotency key.
     pub key: String,
@@ -76,4 +82,10 @@ pub struct Intent {
 pub trait SendPart: Send + Sync {
     /// Sends `part` and returns what the platform gave for it.
     async fn send(&self, intent: &Intent, part: &Part) -> Result<Value>;
+
+    /// For how long the platform itself deduplicates the key of a part, as it states; `None` when it does not. Within
+    /// this time an unknown part is sent again, under the same key.
+    fn dedupe_window(&self) -> Option<Duration> {
+        None
+    }
 }
