@@ -2,6 +2,7 @@
 /// <reference types="node" />
 import type {
   Accepted,
+  Activity,
   Answer,
   Bill,
   BreakerState,
@@ -13,23 +14,35 @@ import type {
   ChatMessage,
   Code,
   Connection,
+  DeadJob,
   DeadLetter,
   Delivery,
+  Dispatched,
   Endpoints,
   ErrorData,
   Explanation,
   FreeBusy,
   FreeBusyAnswer,
   InboxEvent,
+  Ingest,
+  Ingested,
+  Intent,
+  Job,
+  JobEnd,
+  JobView,
+  Limit,
   ListEvents,
+  ListJobs,
   ListMessages,
   MailMessage,
   MessageCard,
   NewEvent,
   NewIntent,
+  NewJob,
   OutboundMessage,
   Outcome,
   Probe,
+  QueueRules,
   Receipt,
   Remaining,
   Reply,
@@ -138,6 +151,13 @@ declare class Account {
   get calendar(): Calendar;
 }
 
+/** At most one alert per check and recipient in a while (half an hour), counted from when it was sent. */
+declare class AlertGate {
+  constructor(host: Host, options?: { interval?: number });
+  /** A ticket to send an alert of `check` to `recipient`; `null` when one was sent not long ago, or is being sent. */
+  begin(check: string, recipient: string, options?: CallOptions): Promise<Ticket | null>;
+}
+
 /** The calendars of an account. */
 declare class Calendar {
   /** Made by its calls only. */
@@ -221,6 +241,8 @@ declare class Inbox {
   accept(event: NewEvent, options?: CallOptions): Promise<Accepted>;
   /** The next event that is ready, leased by its lane; `null` when there is none. */
   claim(options?: CallOptions): Promise<Work | null>;
+  /** Accepts the body of a webhook call or poll: an envelope (`schema`, `event_id`, `occurred_at`, `metadata`, `payload`) or any other JSON. Verify who sent it first. */
+  ingest(origin: Ingest, body: Buffer | string, options?: CallOptions): Promise<Ingested>;
   /** How many events are accepted and not handled. */
   pending(options?: CallOptions): Promise<number>;
   /** The events that were given up, newest last, at most `limit` (100). */
@@ -229,6 +251,70 @@ declare class Inbox {
   revive(id: string, options?: CallOptions): Promise<void>;
   /** Forgets a dead letter; forgetting one that is not there is fine. */
   forgetDead(id: string, options?: CallOptions): Promise<void>;
+}
+
+/** One job in a worker's hands. It ends with `complete`, `fail` or `giveUp`; without any of them it is stalled when the lease ends, and taken up again. */
+declare class JobWork {
+  /** Made by its calls only. */
+  private constructor();
+  /** The job. */
+  get job(): Job;
+  /** Whether the lease can still be relied on, without asking the store. Look before doing something that cannot be taken back. */
+  isHeld(): boolean;
+  /** Prolongs the lease; every 20 s is enough. Refused with `store_conflict` when it was lost: then stop. */
+  renew(): Promise<void>;
+  /** The job was done; `result` is kept, redacted, for the caller. */
+  complete(result?: string): Promise<void>;
+  /** The attempt failed: the job is tried again after a back-off, or becomes a dead letter. `reason` is redacted. */
+  fail(reason: string): Promise<JobEnd>;
+  /** The job can never succeed: it becomes a dead letter at once. `reason` is redacted. */
+  giveUp(reason: string): Promise<JobEnd>;
+}
+
+/** Says yes or no to several limits together: `new Limits(host)` counts in the store, for all processes that share it; `new Limits(host, { local: true })` in this one, with the same answers. */
+declare class Limits {
+  constructor(host: Host, options?: { local?: boolean });
+  /** Takes of all `limits`, or of none: refused with `rate_limited`, `retryAfter` and, in `details`, the first limit that is used up. At most `units` at once, which come back evenly over `per` seconds. */
+  take(limits: Array<Limit>, options?: CallOptions): Promise<void>;
+}
+
+/** Send intents: stored before anything is dispatched, resumed at the part that is missing, never sent blindly twice. */
+declare class Outbox {
+  /** Made by its calls only. */
+  private constructor();
+  /** Stores an intent without sending it. `intent` is what a channel's `intent` returned. */
+  plan(intent: NewIntent, options?: CallOptions): Promise<Intent>;
+  /** The intent under a key, which lives within channel and account; `null` when there is none. */
+  get(channel: string, account: string, key: string, options?: CallOptions): Promise<Intent | null>;
+  /** Cancels the parts that are not begun. What is being sent, or was, stays as it is. */
+  cancel(channel: string, account: string, key: string, options?: CallOptions): Promise<Intent>;
+  /** Makes refused parts pending, for somebody who knows that the reason is gone. */
+  retryRefused(channel: string, account: string, key: string, options?: CallOptions): Promise<Intent>;
+  /** Settles an unknown part that the platform's own history shows to have arrived, with what it gave for it. */
+  proveSent(channel: string, account: string, key: string, index: number, result: unknown, options?: CallOptions): Promise<Intent>;
+  /** Intents whose next part can be sent now, at most `limit` (100). */
+  undelivered(limit?: number, options?: CallOptions): Promise<Array<Intent>>;
+  /** Makes unknown what somebody left `sending` whose lease has ended, of at most `limit` (100) intents; those intents. */
+  expire(limit?: number, options?: CallOptions): Promise<Array<Intent>>;
+}
+
+/** Jobs under rules: who may dispatch to whom is looked at before everything else, and nothing is allowed that the rules do not say. `new Queue(host, { targets: ["writer"], callers: { main: { targets: ["writer"] } } })` */
+declare class Queue {
+  constructor(host: Host, rules: QueueRules);
+  /** Dispatches a job. Rate, depth and the job are one commit. */
+  dispatch(caller: string, job: NewJob, options?: CallOptions): Promise<Dispatched>;
+  /** One job of the caller's own. */
+  status(caller: string, id: string, options?: CallOptions): Promise<JobView>;
+  /** The caller's own jobs, newest first: by `target`, `status` and `project`, at most `limit` (20). */
+  list(caller: string, filter?: ListJobs, options?: CallOptions): Promise<Array<JobView>>;
+  /** What the targets are doing that the caller may dispatch to: working, idle or offline. */
+  activity(caller: string, options?: CallOptions): Promise<Activity>;
+  /** The dead letters that the caller may see, newest first, at most `limit` (100). */
+  deadLetters(caller: string, limit?: number, options?: CallOptions): Promise<Array<DeadJob>>;
+  /** Gives a dead letter all its attempts again. */
+  revive(caller: string, id: string, options?: CallOptions): Promise<void>;
+  /** A worker of `target` by the name of `name`, which is its own among the target's. */
+  worker(target: string, name: string): Worker;
 }
 
 /** A model router: purposes, fallback, and budgets that cannot be overspent. `new Router(host, "llm.toml")`, or the same as an object, with the field names of the file. */
@@ -323,6 +409,13 @@ declare class StandInTelegram {
   calls(label: string): number;
 }
 
+/** Tells a state only when it is another one than was told last. */
+declare class StateGate {
+  constructor(host: Host);
+  /** A ticket to tell `state` under `name`; `null` when the state that was told last has the same canonical hash, or somebody is telling just now. */
+  begin(name: string, state: unknown, options?: CallOptions): Promise<Ticket | null>;
+}
+
 /** A stream of events, for `for await`. Broken out of or closed early, it leaves its request to `on_drop`. */
 declare class Stream {
   /** Made by its calls only. */
@@ -356,12 +449,24 @@ declare class Telegram {
   probe(options?: CallOptions): Promise<Probe>;
 }
 
+/** The right to send one message. Without a word, the gate opens again when its lease ends. */
+declare class Ticket {
+  /** Made by its calls only. */
+  private constructor();
+  /** The message was sent: the gate closes. */
+  sent(): Promise<void>;
+  /** The message was not sent: the gate stays open for the next. */
+  failed(): Promise<void>;
+}
+
 /** One event in a worker's hands. It ends with `done`, `commit` or `fail`; without any of them its lane is free again when the lease ends. */
 declare class Work {
   /** Made by its calls only. */
   private constructor();
   /** The event. */
   get event(): InboxEvent;
+  /** Whether the lease can still be relied on, without asking the store. Look before doing something that cannot be taken back. */
+  isHeld(): boolean;
   /** Prolongs the lease; every 20 s is enough. Refused with `store_conflict` when it was lost: then stop. */
   renew(): Promise<void>;
   /** The event is handled: it is removed and its lane goes on. */
@@ -370,6 +475,18 @@ declare class Work {
   commit(sends: Array<NewIntent>): Promise<void>;
   /** The event was not handled: it is tried again after a back-off, or becomes a dead letter. `reason` is redacted. */
   fail(reason: string): Promise<void>;
+}
+
+/** One worker of one target. */
+declare class Worker {
+  /** Made by its calls only. */
+  private constructor();
+  /** Says that the worker is there; claiming and renewing say so as well. */
+  heartbeat(options?: CallOptions): Promise<void>;
+  /** Says that the worker goes away. */
+  stop(options?: CallOptions): Promise<void>;
+  /** Leases the job that has been due longest; `null` when none is. */
+  claim(options?: CallOptions): Promise<JobWork | null>;
 }
 
 /** What tests need: a clock that stands still, scripts of HTTP exchanges, and stand-ins that take faults. */

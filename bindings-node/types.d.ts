@@ -24,6 +24,26 @@ export interface ActionItem {
   sourceRef: string;
 }
 
+/** What the targets are doing that a caller may dispatch to. */
+export interface Activity {
+  /** By target. */
+  targets: Record<string, TargetActivity>;
+  /** All of them together. */
+  summary: ActivitySummary;
+}
+
+/** Sums over targets. */
+export interface ActivitySummary {
+  /** How many jobs wait. */
+  pending: number;
+  /** How many jobs are being done. */
+  active: number;
+  /** How many jobs were ever done. */
+  completedTotal: number;
+  /** How many jobs were ever given up. */
+  failedTotal: number;
+}
+
 /** A mailbox address. */
 export interface Address {
   /** The display name; empty where there is none. */
@@ -365,6 +385,14 @@ export interface Callback {
   data: string | null;
 }
 
+/** What one caller may do. */
+export interface CallerRules {
+  /** The targets to which it may dispatch; `"*"` is every target that exists. Empty: none, not even itself. */
+  targets?: Array<string>;
+  /** Whether it sees the jobs and dead letters of all callers, and may revive them. */
+  seesAll?: boolean;
+}
+
 /** One candidate of an explanation. */
 export interface CandidateExplanation {
   /** The provider. */
@@ -570,6 +598,32 @@ export interface Cost {
 /** How a cost is known. */
 export type CostBasis = "actual" | "provisional" | "unknown";
 
+/** A job that was given up. Its texts are redacted and at most 200 characters; session and origin are not in it. */
+export interface DeadJob {
+  /** The id of the job. */
+  id: string;
+  /** Who was to do it. */
+  target: string;
+  /** Who dispatched it. */
+  caller: string;
+  /** A name for people. */
+  label: string | null;
+  /** What it belongs to. */
+  project: string | null;
+  /** What was to be done. */
+  task: string;
+  /** How often it was begun. */
+  attempts: number;
+  /** The code of the last failure. */
+  code: Code;
+  /** The last failure. */
+  error: string;
+  /** When it was given up, ISO 8601, by the store's clock. */
+  deadAt: string;
+  /** All of it in a few lines, for an alert. */
+  alert: string;
+}
+
 /** An event that could not be handled. */
 export interface DeadLetter {
   /** The event, as its last worker had it. */
@@ -612,6 +666,16 @@ export interface Delivery {
   receipt: Receipt;
 }
 
+/** What dispatching answered. */
+export interface Dispatched {
+  /** The id of the job: of the first one, when this is a duplicate. */
+  id: string;
+  /** Its target. */
+  target: string;
+  /** Whether the key was used for this job before; then nothing was dispatched. */
+  duplicate: boolean;
+}
+
 /** The addresses of Google's services. The defaults are the ones of its discovery documents (read 2026-11). */
 export interface Endpoints {
   /** The consent page. */
@@ -625,6 +689,9 @@ export interface Endpoints {
   /** The root of Calendar; `calendar/v3/…` follows it. */
   calendar?: string;
 }
+
+/** How an envelope came. */
+export type EnvelopeKind = "webhook" | "poll";
 
 /** Every field of an `Error` that may leave the process. */
 export interface ErrorData {
@@ -875,6 +942,68 @@ export interface InboxItem {
   why: string | null;
 }
 
+/** Where a body came from, and what is known of it beside the body. */
+export interface Ingest {
+  /** The name of the source: its events are told from others by it. Case does not matter. */
+  source: string;
+  /** How the body came. */
+  kind?: EnvelopeKind;
+  /** The id of the event, as a header gave it. */
+  eventId?: string | null;
+  /** The lane whose events are handled one after another; the source unless said otherwise. */
+  lane?: string | null;
+}
+
+/** What ingesting answered. Only after it may the host acknowledge. */
+export interface Ingested {
+  /** The id of the inbox's event: of the first one, when this is a duplicate. */
+  id: string;
+  /** Whether the event had been accepted before; then nothing runs. */
+  duplicate: boolean;
+  /** For a duplicate: whether it brought the same payload as the first one. */
+  samePayload: boolean | null;
+  /** The name of the source, in lower case. */
+  source: string;
+  /** The sender's id of the event. */
+  eventId: string | null;
+  /** When it happened, as the envelope says, ISO 8601. */
+  occurredAt: string | null;
+  /** The envelope's metadata. */
+  metadata: Record<string, any>;
+  /** The size of the body. */
+  payloadBytes: number;
+}
+
+/** A stored intent with all its parts. */
+export interface Intent {
+  /** The idempotency key. */
+  key: string;
+  /** The channel. */
+  channel: string;
+  /** The account that sends. */
+  account: string;
+  /** Its parts in order. */
+  parts: Array<IntentPart>;
+  /** When it was stored, ISO 8601. */
+  createdAt: string;
+}
+
+/** One stored part of an intent. */
+export interface IntentPart {
+  /** Its place, from 0. */
+  index: number;
+  /** What is sent, as JSON of the channel's own. */
+  payload: any;
+  /** What became of it. */
+  state: PartState;
+  /** What the platform gave for it (message id, time …), as JSON of the channel's own. */
+  result: any;
+  /** Why it was refused, not sent or is unknown. */
+  error: ErrorData | null;
+  /** When it was first begun, ISO 8601, where the platform deduplicates its key from then on. */
+  beganAt: string | null;
+}
+
 /** What a `text/calendar` part says; a hint for a list, not a parsed calendar. */
 export interface Invitation {
   /** `REQUEST`, `REPLY`, `CANCEL` … in upper case; empty where none is stated. */
@@ -915,6 +1044,83 @@ export interface InvitationInput {
   organizer?: string | null;
 }
 
+/** A job as its worker gets it. */
+export interface Job {
+  /** Its id. */
+  id: string;
+  /** Who does it. */
+  target: string;
+  /** Who dispatched it. */
+  caller: string;
+  /** What is to be done. */
+  task: string;
+  /** A name for people. */
+  label: string | null;
+  /** What it belongs to. */
+  project: string | null;
+  /** The caller's session. */
+  sessionKey: string | null;
+  /** Where the caller was asked. */
+  origin: Record<string, any> | null;
+  /** The caller's own fields. */
+  metadata: Record<string, any>;
+  /** How long one attempt may take, in seconds. */
+  timeout: number | null;
+  /** When it was dispatched, ISO 8601, by the store's clock. */
+  createdAt: string;
+  /** Which attempt this is, from 1. */
+  attempt: number;
+}
+
+/** How an attempt ended that did not succeed. */
+export interface JobEnd {
+  /** When it is tried again, ISO 8601; nothing when it was given up. */
+  retryAt: string | null;
+  /** What it became when it was given up: tell somebody. */
+  dead: DeadJob | null;
+}
+
+/** Where a job is. */
+export type JobStatus = "queued" | "active" | "retrying" | "stalled" | "completed" | "failed";
+
+/** What a caller may see of a job: no session, no origin. */
+export interface JobView {
+  /** Its id. */
+  id: string;
+  /** Who does it. */
+  target: string;
+  /** Who dispatched it. */
+  caller: string;
+  /** Where it is. */
+  status: JobStatus;
+  /** What is to be done; in a list its first 80 characters. */
+  task: string;
+  /** A name for people. */
+  label: string | null;
+  /** What it belongs to. */
+  project: string | null;
+  /** The caller's own fields, without sessions. */
+  metadata: Record<string, any>;
+  /** When it was dispatched, ISO 8601. */
+  createdAt: string;
+  /** When its last attempt began. */
+  startedAt: string | null;
+  /** When it ended. */
+  endedAt: string | null;
+  /** When it may be tried again, while it waits after a failure. */
+  retryAt: string | null;
+  /** How often it was begun. */
+  attempts: number;
+  /** How often its worker vanished. */
+  stalls: number;
+  /** What its worker said of it, redacted, at most 5,000 characters. */
+  result: string | null;
+  /** The code of the last failure. */
+  errorCode: Code | null;
+  /** The last failure, redacted, at most 200 characters. */
+  error: string | null;
+}
+
 /** Where a key comes from. */
 export type KeySource = KeySourceEnv | KeySourceFile;
 
@@ -930,6 +1136,22 @@ export interface KeySourceFile {
 
 /** What kind of failure it was. */
 export type Lane = "transient_server" | "rate" | "overloaded" | "timeout" | "money" | "auth" | "auth_permanent" | "caller" | "context_overflow" | "content_filter" | "model_not_found" | "unknown_after_send";
+
+/** One limit, and how much of it is taken: at most `units` at once, which come back evenly over `per` seconds. The limit is told from others by what, who and where. */
+export interface Limit {
+  /** What is limited, such as `search`. */
+  what: string;
+  /** Whom it limits: a caller, a tenant. Empty: everybody together. */
+  who?: string;
+  /** Where: a target, an account, a server. Empty: everywhere. */
+  where?: string;
+  /** The most units at once, and within each `per`. */
+  units: number;
+  /** How long it takes until all units are back, in seconds. */
+  per: number;
+  /** How many units are taken; 1 unless said otherwise. */
+  take?: number;
+}
 
 /** Which events to list, in the order of their beginning; of a series each occurrence stands by itself. */
 export interface ListEvents {
@@ -949,6 +1171,18 @@ export interface ListEvents {
   limit?: number;
   /** The token of the page to go on with. */
   pageToken?: string | null;
+}
+
+/** Which jobs are listed. */
+export interface ListJobs {
+  /** Only those of this target. */
+  target?: string | null;
+  /** Only those that are here. */
+  status?: JobStatus | null;
+  /** Only those of this project. */
+  project?: string | null;
+  /** At most so many, 1 to 100; 20 unless said otherwise. */
+  limit?: number | null;
 }
 
 /** Which messages to list, newest first. */
@@ -1196,6 +1430,28 @@ export interface NewIntent {
   parts: Array<any>;
 }
 
+/** A job that is to be dispatched. */
+export interface NewJob {
+  /** Who is to do it. */
+  target: string;
+  /** What is to be done, at most 50,000 characters. */
+  task: string;
+  /** The idempotency key: the same key again from the same caller, with the same job, is the first job. */
+  key?: string | null;
+  /** A name for people, at most 500 characters. */
+  label?: string | null;
+  /** What it belongs to, at most 200 characters. */
+  project?: string | null;
+  /** The caller's own session, for the worker alone: no view shows it. */
+  sessionKey?: string | null;
+  /** Where the caller was asked (channel, account, thread), for the worker alone: no view and no alert shows it. */
+  origin?: Record<string, any> | null;
+  /** The caller's own fields. Those whose names end in `session_key` are for the worker alone. */
+  metadata?: Record<string, any>;
+  /** How long one attempt may take, in seconds: after it the lease is renewed no more. */
+  timeout?: number | null;
+}
+
 /** What becomes of a stream that its reader drops. */
 export type OnDrop = "drain" | "abort";
 
@@ -1259,6 +1515,9 @@ export type Parameter = string | boolean | number | number;
 
 /** What became of one part. */
 export type PartOutcome = "sent" | "refused" | "not_sent" | "unknown";
+
+/** What became of one part. */
+export type PartState = "pending" | "sending" | "sent" | "refused" | "unknown" | "cancelled";
 
 /** Somebody. */
 export interface Person {
@@ -1330,6 +1589,26 @@ export interface PurposeConfig {
   max_output_cap?: number | null;
   /** Overrides the temperature of every call. */
   temperature?: number | null;
+}
+
+/** The rules of a queue. */
+export interface QueueRules {
+  /** The targets that exist. A job for another is refused. */
+  targets?: Array<string>;
+  /** The callers that exist, and what each may do. */
+  callers?: Record<string, CallerRules>;
+  /** How many jobs each caller may dispatch in a minute; 0 means as many as it likes. */
+  dispatchesPerMinute?: number;
+  /** How many jobs may wait or run for one target; 0 means any number. */
+  maxDepth?: number;
+  /** How often a job is tried before it is a dead letter; at least once. */
+  attempts?: number;
+  /** The first wait after a failure, in seconds; each further one is twice as long. */
+  backoffFirst?: number;
+  /** The longest wait after a failure, in seconds. */
+  backoffLongest?: number;
+  /** How often a job may stall (its worker vanished) and be taken up again. */
+  maxStalled?: number;
 }
 
 /** A reaction. */
@@ -1697,6 +1976,31 @@ export interface StyleSpoiler {
 export interface StyleStrikethrough {
   type: "strikethrough";
 }
+
+/** What one target is doing. */
+export interface TargetActivity {
+  /** `working` while a job of it is leased, `idle` while a worker is there, else `offline`. */
+  status: TargetStatus;
+  /** How many workers said within the last minute that they are there. */
+  workers: number;
+  /** How many jobs wait. */
+  pending: number;
+  /** How many jobs are being done. */
+  active: number;
+  /** How many jobs were ever done. */
+  completedTotal: number;
+  /** How many jobs were ever given up. */
+  failedTotal: number;
+  /** The id of a job that is being done, if the caller may see it. */
+  job: string | null;
+  /** What that job is about, at most 80 characters. */
+  task: string | null;
+  /** Since when it is being done, ISO 8601. */
+  since: string | null;
+}
+
+/** Whether a target is there, and at work. */
+export type TargetStatus = "working" | "idle" | "offline";
 
 /** What may stand for the conversation, for the schema alone. */
 export type TextOrMessages = string | Array<ChatMessage>;

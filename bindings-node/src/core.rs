@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use napi::bindgen_prelude::JavaScriptClassExt;
-use napi::bindgen_prelude::{ClassInstance, Either, Object, PromiseRaw, Result};
+use napi::bindgen_prelude::{Buffer, ClassInstance, Either, Object, PromiseRaw, Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
-use nbhd_core::inbox::{NewEvent, Work as CoreWork};
+use nbhd_core::inbox::{Ingest, NewEvent, Work as CoreWork};
 use nbhd_core::outbox::NewIntent;
 use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secret::SecretSource;
@@ -225,6 +225,30 @@ impl Inbox {
         })
     }
 
+    /// Accepts the body of a webhook call or poll: an envelope (`schema`, `event_id`, `occurred_at`, `metadata`,
+    /// `payload`) or any other JSON. Verify who sent it first.
+    #[napi(
+        ts_args_type = "origin: Ingest, body: Buffer | string, options?: CallOptions",
+        ts_return_type = "Promise<Ingested>"
+    )]
+    pub fn ingest<'env>(
+        &self,
+        env: &'env Env,
+        origin: Value,
+        body: Either<Buffer, String>,
+        options: Option<Object<'_>>,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let inbox = self.inner.clone();
+        let origin = input::<Ingest>("origin", origin);
+        let body = match body {
+            Either::A(bytes) => bytes.to_vec(),
+            Either::B(text) => text.into_bytes(),
+        };
+        promise(env, options.as_ref(), async move {
+            inbox.ingest(origin?, &body).await.map(Data)
+        })
+    }
+
     /// How many events are accepted and not handled.
     #[napi(ts_args_type = "options?: CallOptions", ts_return_type = "Promise<number>")]
     pub fn pending<'env>(
@@ -316,6 +340,13 @@ impl Work {
     #[napi(getter, ts_return_type = "InboxEvent")]
     pub fn event<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
         Data(self.inner.event().clone()).to_node(env)
+    }
+
+    /// Whether the lease can still be relied on, without asking the store. Look before doing something that cannot be
+    /// taken back.
+    #[napi]
+    pub fn is_held(&self) -> bool {
+        self.inner.is_held()
     }
 
     /// Prolongs the lease; every 20 s is enough. Refused with `store_conflict` when it was lost: then stop.

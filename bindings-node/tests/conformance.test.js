@@ -6,7 +6,7 @@ const { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } = requir
 const { tmpdir } = require("node:os");
 const { dirname, join } = require("node:path");
 const { after, test } = require("node:test");
-const { Credential, Google, Host, NbhdError, Router, Secret, Telegram, testkit, validateBrief } = require("..");
+const { AlertGate, Credential, Google, Host, Limits, NbhdError, Queue, Router, Secret, StateGate, Telegram, testkit, validateBrief } = require("..");
 
 const folder = join(__dirname, "../../conformance/cases");
 const files = readdirSync(folder).filter((name) => name.endsWith(".json")).sort();
@@ -58,6 +58,7 @@ class Stage {
       username: "conformance_bot",
     });
     this.config = one.config;
+    this.local = new Limits(this.host, { local: true });
   }
 
   fill(value) {
@@ -110,6 +111,31 @@ class Stage {
       case "inbox.dead_letters": return this.host.inbox.deadLetters();
       case "inbox.revive": return this.host.inbox.revive(await this.dead(given.id));
       case "inbox.forget_dead": return this.host.inbox.forgetDead(await this.dead(given.id));
+      case "inbox.ingest": {
+        const { body, ...origin } = given;
+        return this.host.inbox.ingest(origin, typeof body === "string" ? body : JSON.stringify(input.body));
+      }
+      case "outbox.plan": return this.host.outbox.plan(given);
+      case "outbox.cancel": return this.host.outbox.cancel(given.channel, given.account, given.key);
+      case "limit.take": return (given.local ? this.local : new Limits(this.host)).take(given.limits);
+      case "alert.begin": case "alert.sent": case "alert.failed":
+        return ticket(operation, await new AlertGate(this.host).begin(given.check, given.recipient));
+      case "state.begin": case "state.sent": case "state.failed":
+        return ticket(operation, await new StateGate(this.host).begin(given.name, input.state));
+      case "queue.dispatch": {
+        const { caller, ...job } = given;
+        return this.queue().dispatch(caller, job);
+      }
+      case "queue.list": {
+        const { caller, ...filter } = given;
+        return this.queue().list(caller, filter);
+      }
+      case "queue.activity": return this.queue().activity(given.caller);
+      case "queue.dead_letters": return this.queue().deadLetters(given.caller);
+      case "queue.claim": return this.job(given, (work) => work?.job ?? null);
+      case "queue.complete": return this.job(given, (work) => work.complete(given.result));
+      case "queue.fail": return this.job(given, (work) => work.fail(given.reason));
+      case "queue.give_up": return this.job(given, (work) => work.giveUp(given.reason));
       case "brief.validate": return validateBrief(given.answer, given.references);
       default: throw new Error(`${operation} is not known here`);
     }
@@ -120,6 +146,14 @@ class Stage {
     return id ?? (await this.host.inbox.deadLetters())[0].event.id;
   }
 
+  queue() {
+    return new Queue(this.host, renamed(this.fill(this.config), camel));
+  }
+
+  async job(given, end) {
+    return end(await this.queue().worker(given.target, "w1").claim());
+  }
+
   router() {
     return new Router(this.host, this.fill(this.config));
   }
@@ -127,6 +161,11 @@ class Stage {
 
 function credential({ origin, secret, in: place, prefix, ...names }) {
   return Credential[place](origin, ...Object.values(names), new Secret(secret), ...(prefix ? [{ prefix }] : []));
+}
+
+async function ticket(operation, granted) {
+  if (operation.endsWith(".begin")) return granted ? true : null;
+  return operation.endsWith(".sent") ? granted.sent() : granted.failed();
 }
 
 const page = (items) => ({ items: [...items], nextPageToken: items.nextPageToken, receipt: items.receipt });

@@ -1,27 +1,25 @@
-//! `Host`, `Secret`, the inbox and its work.
+//! `Host`, `Secret` and the inbox.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use nbhd_core::inbox::{NewEvent, Work as CoreWork};
-use nbhd_core::outbox::NewIntent;
+use nbhd_core::inbox::{Ingest, NewEvent};
 use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secret::SecretSource;
 use nbhd_core::secure::SecureRequest;
 use nbhd_core::vault::Vault;
-use nbhd_core::{Code, Error};
-use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::bridge::future;
 use crate::convert::{Data, ToPython, input};
-use crate::ending::Ending;
 use crate::error::raise;
 use crate::runtime::block;
 use crate::secure::{Credential, access};
+use crate::work::{Work, WorkLoop};
 
 /// How often a waiting worker looks for new work, in seconds: quick for a person, light for a store.
-const POLL: Duration = Duration::from_millis(250);
+pub(crate) const POLL: Duration = Duration::from_millis(250);
 
 /// Adds the classes of this file to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -79,6 +77,25 @@ impl Host {
     #[getter]
     fn inbox(&self) -> Inbox {
         Inbox(nbhd_core::inbox::Inbox::new(&self.inner))
+    }
+
+    /// What is to be sent, and what became of it.
+    #[getter]
+    fn outbox(&self) -> crate::outbox::Outbox {
+        crate::outbox::Outbox(nbhd_core::outbox::Outbox::new(&self.inner))
+    }
+
+    /// How far ahead the store's clock is, in seconds, when it stepped ahead of more than an hour while this process
+    /// runs; `None` otherwise. Then the store's time goes on as it did until `confirm_clock`.
+    #[pyo3(signature = () -> "float | None")]
+    fn clock_ahead(&self) -> Option<f64> {
+        self.inner.clock_ahead().map(|ahead| ahead.as_secs_f64())
+    }
+
+    /// Believes a clock that stepped ahead: for somebody who has looked.
+    #[pyo3(signature = () -> "None")]
+    fn confirm_clock(&self) {
+        self.inner.confirm_clock();
     }
 
     /// The receipts of the last 1,000 calls, oldest first.
@@ -302,6 +319,28 @@ impl Inbox {
         future(py, async move { inbox.pending().await.map(Data) })
     }
 
+    /// Accepts the body of a webhook call or poll: an envelope (`schema`, `event_id`, `occurred_at`, `metadata`,
+    /// `payload`) or any other JSON. `origin`: `{source, kind, event_id, lane}`; verify who sent it first.
+    #[pyo3(signature = (origin: "Ingest", body: "bytes") -> "Ingested")]
+    fn ingest(&self, py: Python<'_>, origin: &Bound<'_, PyAny>, body: Vec<u8>) -> PyResult<Py<PyAny>> {
+        let origin: Ingest = input(py, "origin", origin)?;
+        let inbox = self.0.clone();
+        block(py, async move { inbox.ingest(origin, &body).await.map(Data) })
+    }
+
+    /// Awaitable twin of `ingest`.
+    #[pyo3(signature = (origin, body))]
+    fn aingest<'py>(
+        &self,
+        py: Python<'py>,
+        origin: &Bound<'py, PyAny>,
+        body: Vec<u8>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let origin: Ingest = input(py, "origin", origin)?;
+        let inbox = self.0.clone();
+        future(py, async move { inbox.ingest(origin, &body).await.map(Data) })
+    }
+
     /// The events that were given up, newest last, at most `limit`.
     #[pyo3(signature = (limit = 100) -> "list[DeadLetter]")]
     fn dead_letters(&self, py: Python<'_>, limit: usize) -> PyResult<Py<PyAny>> {
@@ -340,236 +379,5 @@ impl Inbox {
     fn aforget_dead<'py>(&self, py: Python<'py>, id: String) -> PyResult<Bound<'py, PyAny>> {
         let inbox = self.0.clone();
         future(py, async move { inbox.forget_dead(&id).await })
-    }
-}
-
-/// Work as it comes.
-#[pyclass(frozen, module = "nbhd")]
-pub(crate) struct WorkLoop {
-    inbox: nbhd_core::inbox::Inbox,
-    wait: bool,
-}
-
-impl WorkLoop {
-    async fn next(inbox: nbhd_core::inbox::Inbox, wait: bool) -> Result<Option<Work>, Error> {
-        if wait {
-            return inbox.next(POLL).await.map(Work::new).map(Some);
-        }
-        Ok(inbox.claim().await?.map(Work::new))
-    }
-}
-
-#[pymethods]
-impl WorkLoop {
-    fn __iter__(this: Py<Self>) -> Py<Self> {
-        this
-    }
-
-    /// Returns: Work
-    fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let work = block(py, Self::next(self.inbox.clone(), self.wait))?;
-        if work.is_none(py) {
-            Err(PyStopIteration::new_err(()))
-        } else {
-            Ok(work)
-        }
-    }
-
-    fn __aiter__(this: Py<Self>) -> Py<Self> {
-        this
-    }
-
-    /// Returns: Coroutine[Any, Any, Work]
-    fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (inbox, wait) = (self.inbox.clone(), self.wait);
-        future(py, async move { Self::next(inbox, wait).await.map(OrStop) })
-    }
-}
-
-/// A value, or the end of an async iteration.
-pub(crate) struct OrStop<T>(pub(crate) Option<T>);
-
-impl<T: ToPython> ToPython for OrStop<T> {
-    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.0.map_or_else(
-            || Err(PyStopAsyncIteration::new_err(())),
-            |value| value.to_python(py),
-        )
-    }
-}
-
-/// One event in a worker's hands, as a context manager: done when the block ends, tried again when it raises.
-///
-/// The block is given the event. An exception is told to the inbox and to the logger `nbhd.inbox`, and goes no
-/// further, so that a worker's loop goes on; `KeyboardInterrupt` and `SystemExit` do go on, and the lease ends by
-/// itself. The lease is prolonged while the block runs.
-#[pyclass(frozen, module = "nbhd")]
-pub(crate) struct Work {
-    inner: Arc<CoreWork>,
-    keeping: std::sync::Mutex<Option<tokio::task::AbortHandle>>,
-}
-
-impl Work {
-    fn new(work: CoreWork) -> Self {
-        Self {
-            inner: Arc::new(work),
-            keeping: std::sync::Mutex::default(),
-        }
-    }
-
-    fn keep(&self, py: Python<'_>) -> PyResult<()> {
-        let work = Arc::clone(&self.inner);
-        let task = crate::runtime::engine(py)?
-            .runtime()
-            .spawn(async move { work.keep().await });
-        if let Some(before) = self.swap(Some(task.abort_handle())) {
-            before.abort();
-        }
-        Ok(())
-    }
-
-    fn let_go(&self) {
-        if let Some(task) = self.swap(None) {
-            task.abort();
-        }
-    }
-
-    fn swap(&self, task: Option<tokio::task::AbortHandle>) -> Option<tokio::task::AbortHandle> {
-        std::mem::replace(
-            &mut self
-                .keeping
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-            task,
-        )
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.let_go();
-    }
-}
-
-impl ToPython for Work {
-    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(Py::new(py, self)?.into_any())
-    }
-}
-
-#[pymethods]
-impl Work {
-    /// The event.
-    ///
-    /// Returns: InboxEvent
-    #[getter]
-    fn event(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Data(self.inner.event()).to_python(py)
-    }
-
-    /// The event is handled: it is removed and its lane goes on.
-    #[pyo3(signature = () -> "None")]
-    fn done(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        block(py, async move { work.done().await })
-    }
-
-    /// Awaitable twin of `done`.
-    fn adone<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        future(py, async move { work.done().await })
-    }
-
-    /// The event is handled and `sends` are to be sent: stored in one step.
-    ///
-    /// Each of `sends` is what a channel's `intent` returned.
-    #[pyo3(signature = (sends: "list[NewIntent]") -> "None")]
-    fn commit(&self, py: Python<'_>, sends: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let sends: Vec<NewIntent> = input(py, "sends", sends)?;
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        block(py, async move { work.commit(sends).await })
-    }
-
-    /// Awaitable twin of `commit`.
-    #[pyo3(signature = (sends))]
-    fn acommit<'py>(&self, py: Python<'py>, sends: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let sends: Vec<NewIntent> = input(py, "sends", sends)?;
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        future(py, async move { work.commit(sends).await })
-    }
-
-    /// The event was not handled: it is tried again after a back-off, or becomes a dead letter. `reason` is redacted.
-    #[pyo3(signature = (reason) -> "None")]
-    fn fail(&self, py: Python<'_>, reason: String) -> PyResult<Py<PyAny>> {
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        block(
-            py,
-            async move { work.fail(&Error::new(Code::Internal, reason)).await },
-        )
-    }
-
-    /// Awaitable twin of `fail`.
-    fn afail<'py>(&self, py: Python<'py>, reason: String) -> PyResult<Bound<'py, PyAny>> {
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        future(
-            py,
-            async move { work.fail(&Error::new(Code::Internal, reason)).await },
-        )
-    }
-
-    /// Returns: InboxEvent
-    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.keep(py)?;
-        self.event(py)
-    }
-
-    #[pyo3(signature = (kind, error, traceback))]
-    fn __exit__(
-        &self,
-        py: Python<'_>,
-        kind: &Bound<'_, PyAny>,
-        error: &Bound<'_, PyAny>,
-        traceback: &Bound<'_, PyAny>,
-    ) -> PyResult<bool> {
-        self.let_go();
-        let work = Arc::clone(&self.inner);
-        match Ending::of(py, kind, error, traceback)? {
-            Ending::Done => block(py, async move { work.done().await }).map(|_| false),
-            Ending::Failed(error) => block(py, async move { work.fail(&error).await }).map(|_| true),
-            Ending::Interrupted => Ok(false),
-        }
-    }
-
-    /// Returns: Coroutine[Any, Any, InboxEvent]
-    fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.keep(py)?;
-        let event = self.inner.event().clone();
-        future(py, async move { Ok(Data(event)) })
-    }
-
-    #[pyo3(signature = (kind, error, traceback) -> "Coroutine[Any, Any, bool]")]
-    fn __aexit__<'py>(
-        &self,
-        py: Python<'py>,
-        kind: &Bound<'py, PyAny>,
-        error: &Bound<'py, PyAny>,
-        traceback: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.let_go();
-        let work = Arc::clone(&self.inner);
-        let ending = Ending::of(py, kind, error, traceback)?;
-        future(py, async move {
-            match ending {
-                Ending::Done => work.done().await.map(|()| Data(false)),
-                Ending::Failed(error) => work.fail(&error).await.map(|()| Data(true)),
-                Ending::Interrupted => Ok(Data(false)),
-            }
-        })
     }
 }

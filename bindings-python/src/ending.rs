@@ -13,6 +13,7 @@ pub(crate) enum Ending {
 impl Ending {
     pub(crate) fn of(
         py: Python<'_>,
+        logger: &str,
         kind: &Bound<'_, PyAny>,
         error: &Bound<'_, PyAny>,
         traceback: &Bound<'_, PyAny>,
@@ -23,7 +24,7 @@ impl Ending {
         if !error.is_instance_of::<pyo3::exceptions::PyException>() {
             return Ok(Self::Interrupted);
         }
-        let logger = py.import("logging")?.call_method1("getLogger", ("nbhd.inbox",))?;
+        let logger = py.import("logging")?.call_method1("getLogger", (logger,))?;
         let options = pyo3::types::PyDict::new(py);
         options.set_item("exc_info", (kind, error, traceback))?;
         logger.call_method("warning", ("work failed and is tried again",), Some(&options))?;

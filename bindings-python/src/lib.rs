@@ -18,10 +18,14 @@ mod core;
 mod ending;
 mod error;
 mod google;
+mod limit;
 mod llm;
+mod outbox;
+mod queue;
 mod runtime;
 mod secure;
 mod testkit;
+mod work;
 
 use pyo3::prelude::*;
 
@@ -31,6 +35,9 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     core::register(module)?;
     secure::register(module)?;
+    outbox::register(module)?;
+    queue::register(module)?;
+    limit::register(module)?;
     google::register(module)?;
     brief::register(module)?;
     llm::register(module)?;

@@ -70,6 +70,7 @@ class Stage:
             username="conformance_bot",
         )
         self.config = case["config"]
+        self.local = nbhd.Limits(self.host, local=True)
 
     def fill(self, value):
         text = json.dumps(value).replace("{{server}}", self.server).replace("{{key_file}}", KEY_FILE)
@@ -108,6 +109,26 @@ class Stage:
             case ["host", "secure_request"]:
                 given["credentials"] = [credential(**one) for one in given.pop("credentials", [])]
                 return self.host, "secure_request", [given.pop("request")], given
+            case ["inbox", "ingest"]:
+                body = given.pop("body")
+                body = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
+                return self.host.inbox, "ingest", [given, body.encode()], {}
+            case ["outbox", "plan"]:
+                return self.host.outbox, "plan", [given], {}
+            case ["outbox", verb]:
+                return self.host.outbox, verb, [given["channel"], given["account"], given["key"]], {}
+            case ["limit", "take"]:
+                return self.local if given.get("local") else nbhd.Limits(self.host), "take", [given["limits"]], {}
+            case ["alert", _]:
+                return nbhd.AlertGate(self.host), "begin", [given["check"], given["recipient"]], {}
+            case ["state", _]:
+                return nbhd.StateGate(self.host), "begin", [given["name"], given["state"]], {}
+            case ["queue", verb]:
+                queue = nbhd.Queue(self.host, self.config)
+                if "caller" not in given:
+                    return queue.worker(given["target"], "w1"), "claim", [], {}
+                caller = given.pop("caller")
+                return (queue, verb, [caller, given], {}) if verb == "dispatch" else (queue, verb, [caller], given)
             case ["inbox", "accept"]:
                 return self.host.inbox, "accept", [given], {}
             case ["inbox", verb]:
@@ -125,9 +146,10 @@ class Stage:
         result = getattr(target, verb)(*args, **kwargs)
         if operation == "router.stream":
             return told(list(result))
-        if operation == "inbox.done":
-            return result.done()
-        return result.fail(given["reason"]) if operation == "inbox.fail" else plain(result)
+        if operation in ENDS:
+            verb, args = ENDS[operation](given)
+            return getattr(result, verb)(*args)
+        return plain(result)
 
     async def acall(self, operation, given):
         if operation in ("brief.validate", "host.force_open", "host.breakers"):
@@ -137,9 +159,21 @@ class Stage:
         if operation == "router.stream":
             return told([event async for event in result])
         result = await result
-        if operation == "inbox.done":
-            return await result.adone()
-        return await result.afail(given["reason"]) if operation == "inbox.fail" else plain(result)
+        if operation in ENDS:
+            verb, args = ENDS[operation](given)
+            return await getattr(result, f"a{verb}")(*args)
+        return plain(result)
+
+
+# How what was claimed is ended: the verb and its arguments.
+ENDS = {
+    "inbox.done": lambda given: ("done", []),
+    "inbox.fail": lambda given: ("fail", [given["reason"]]),
+    "queue.complete": lambda given: ("complete", [given.get("result")]),
+    "queue.fail": lambda given: ("fail", [given["reason"]]),
+    "queue.give_up": lambda given: ("give_up", [given["reason"]]),
+    **{f"{gate}.{end}": lambda given, end=end: (end, []) for gate in ("alert", "state") for end in ("sent", "failed")},
+}
 
 
 def credential(origin, secret, **place):
@@ -149,6 +183,10 @@ def credential(origin, secret, **place):
 
 
 def plain(result):
+    if isinstance(result, nbhd.JobWork):
+        return result.job
+    if isinstance(result, nbhd.Ticket):
+        return True
     if isinstance(result, nbhd.Page):
         return {"items": list(result), "next_page_token": result.next_page_token, "receipt": result.receipt}
     if isinstance(result, nbhd.AccessToken):

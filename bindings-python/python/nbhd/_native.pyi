@@ -6,6 +6,7 @@ from datetime import datetime
 from nbhd._data import Page
 from nbhd.types import (
     Accepted,
+    Activity,
     Answer,
     Bill,
     BreakerState,
@@ -14,18 +15,30 @@ from nbhd.types import (
     CalendarEvent,
     ChatMessage,
     Connection,
+    DeadJob,
     DeadLetter,
     Delivery,
+    Dispatched,
     Endpoints,
     Explanation,
     FreeBusyAnswer,
     InboxEvent,
+    Ingest,
+    Ingested,
+    Intent,
+    Job,
+    JobEnd,
+    JobStatus,
+    JobView,
+    Limit,
     MailMessage,
     MessageCard,
     NewEvent,
     NewIntent,
+    NewJob,
     OutputSchema,
     Probe,
+    QueueRules,
     ReasoningEffort,
     Receipt,
     Remaining,
@@ -51,6 +64,7 @@ __all__ = [
     "validate_brief",
     "AccessToken",
     "Account",
+    "AlertGate",
     "Calendar",
     "Clock",
     "Credential",
@@ -58,16 +72,24 @@ __all__ = [
     "Google",
     "Host",
     "Inbox",
+    "JobLoop",
+    "JobWork",
+    "Limits",
+    "Outbox",
+    "Queue",
     "Router",
     "Script",
     "Secret",
     "StandInGoogle",
     "StandInModels",
     "StandInTelegram",
+    "StateGate",
     "Stream",
     "Telegram",
+    "Ticket",
     "Work",
     "WorkLoop",
+    "Worker",
     "__version__",
 ]
 
@@ -145,6 +167,18 @@ class Account:
     @property
     def calendar(self) -> Calendar:
         """Its calendars."""
+
+@final
+class AlertGate:
+    """At most one alert per check and recipient in a while (half an hour), counted from when it was sent."""
+
+    def __new__(cls, host: Host, *, interval: float = 1800.0) -> Self: ...
+
+    def begin(self, check: str, recipient: str) -> Ticket | None:
+        """A ticket to send an alert of `check` to `recipient`; `None` when one was sent not long ago, or is being sent."""
+
+    def abegin(self, check: str, recipient: str) -> Coroutine[Any, Any, Ticket | None]:
+        """Awaitable twin of `begin`."""
 
 @final
 class Calendar:
@@ -303,6 +337,16 @@ class Host:
     def inbox(self) -> Inbox:
         """Durable work: what was accepted and is not handled yet."""
 
+    @property
+    def outbox(self) -> Outbox:
+        """What is to be sent, and what became of it."""
+
+    def clock_ahead(self) -> float | None:
+        """How far ahead the store's clock is, in seconds, when it stepped ahead of more than an hour while this process runs; `None` otherwise. Then the store's time goes on as it did until `confirm_clock`."""
+
+    def confirm_clock(self) -> None:
+        """Believes a clock that stepped ahead: for somebody who has looked."""
+
     def receipts(self) -> list[Receipt]:
         """The receipts of the last 1,000 calls, oldest first."""
 
@@ -376,6 +420,12 @@ class Inbox:
     def apending(self) -> Coroutine[Any, Any, int]:
         """Awaitable twin of `pending`."""
 
+    def ingest(self, origin: Ingest, body: bytes) -> Ingested:
+        """Accepts the body of a webhook call or poll: an envelope (`schema`, `event_id`, `occurred_at`, `metadata`, `payload`) or any other JSON. `origin`: `{source, kind, event_id, lane}`; verify who sent it first."""
+
+    def aingest(self, origin: Ingest, body: bytes) -> Coroutine[Any, Any, Ingested]:
+        """Awaitable twin of `ingest`."""
+
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         """The events that were given up, newest last, at most `limit`."""
 
@@ -393,6 +443,190 @@ class Inbox:
 
     def aforget_dead(self, id: str) -> Coroutine[Any, Any, None]:
         """Awaitable twin of `forget_dead`."""
+
+@final
+class JobLoop:
+    """Jobs as they come."""
+
+    def __iter__(self) -> Self: ...
+
+    def __next__(self) -> JobWork: ...
+
+    def __aiter__(self) -> Self: ...
+
+    def __anext__(self) -> Coroutine[Any, Any, JobWork]: ...
+
+@final
+class JobWork:
+    """One job in a worker's hands, as a context manager: done when the block ends, tried again when it raises. The block is given the job. An exception is told to the queue and to the logger `nbhd.queue`, and goes no further. To keep a result, end the job inside the block with `complete`. The lease is prolonged while the block runs."""
+
+    @property
+    def job(self) -> Job:
+        """The job."""
+
+    def is_held(self) -> bool:
+        """Whether the lease can still be relied on, without asking the store. Look before doing something that cannot be taken back."""
+
+    def renew(self) -> None:
+        """Prolongs the lease; every 20 s is enough. Inside a `with` block this is done beside the block."""
+
+    def arenew(self) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `renew`."""
+
+    def complete(self, result: str | None = None) -> None:
+        """The job was done; `result` is kept, redacted, for the caller."""
+
+    def acomplete(self, result: str | None = None) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `complete`."""
+
+    def fail(self, reason: str) -> JobEnd:
+        """The attempt failed: the job is tried again after a back-off, or becomes a dead letter. `reason` is redacted."""
+
+    def afail(self, reason: str) -> Coroutine[Any, Any, JobEnd]:
+        """Awaitable twin of `fail`."""
+
+    def give_up(self, reason: str) -> JobEnd:
+        """The job can never succeed: it becomes a dead letter at once. `reason` is redacted."""
+
+    def agive_up(self, reason: str) -> Coroutine[Any, Any, JobEnd]:
+        """Awaitable twin of `give_up`."""
+
+    def __enter__(self) -> Job: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool: ...
+
+    def __aenter__(self) -> Coroutine[Any, Any, Job]: ...
+
+    def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Coroutine[Any, Any, bool]: ...
+
+@final
+class Limits:
+    """Says yes or no to several limits together: `Limits(host)` counts in the store, for all processes that share it; `Limits(host, local=True)` in this one, with the same answers."""
+
+    def __new__(cls, host: Host, *, local: bool = False) -> Self: ...
+
+    def take(self, limits: list[Limit]) -> None:
+        """Takes of all `limits`, or of none: raises `RateLimited` with `retry_after` and, in `details`, the first limit that is used up. A limit: `{what, who, where, units, per, take}`: at most `units` at once, which come back evenly over `per` seconds."""
+
+    def atake(self, limits: list[Limit]) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `take`."""
+
+@final
+class Outbox:
+    """Send intents: stored before anything is dispatched, resumed at the part that is missing, never sent blindly twice."""
+
+    def plan(self, intent: NewIntent) -> Intent:
+        """Stores an intent without sending it. `intent` is what a channel's `intent` returned."""
+
+    def aplan(self, intent: NewIntent) -> Coroutine[Any, Any, Intent]:
+        """Awaitable twin of `plan`."""
+
+    def get(self, channel: str, account: str, key: str) -> Intent | None:
+        """The intent under a key, which lives within channel and account; `None` when there is none."""
+
+    def aget(self, channel: str, account: str, key: str) -> Coroutine[Any, Any, Intent | None]:
+        """Awaitable twin of `get`."""
+
+    def cancel(self, channel: str, account: str, key: str) -> Intent:
+        """Cancels the parts that are not begun. What is being sent, or was, stays as it is."""
+
+    def acancel(self, channel: str, account: str, key: str) -> Coroutine[Any, Any, Intent]:
+        """Awaitable twin of `cancel`."""
+
+    def retry_refused(self, channel: str, account: str, key: str) -> Intent:
+        """Makes refused parts pending, for somebody who knows that the reason is gone."""
+
+    def aretry_refused(self, channel: str, account: str, key: str) -> Coroutine[Any, Any, Intent]:
+        """Awaitable twin of `retry_refused`."""
+
+    def prove_sent(self, channel: str, account: str, key: str, index: int, result: Any) -> Intent:
+        """Settles an unknown part that the platform's own history shows to have arrived, with what it gave for it."""
+
+    def aprove_sent(self, channel: str, account: str, key: str, index: int, result: Any) -> Coroutine[Any, Any, Intent]:
+        """Awaitable twin of `prove_sent`."""
+
+    def undelivered(self, limit: int = 100) -> list[Intent]:
+        """Intents whose next part can be sent now, at most `limit`."""
+
+    def aundelivered(self, limit: int = 100) -> Coroutine[Any, Any, list[Intent]]:
+        """Awaitable twin of `undelivered`."""
+
+    def expire(self, limit: int = 100) -> list[Intent]:
+        """Makes unknown what somebody left `sending` whose lease has ended, of at most `limit` intents; those intents."""
+
+    def aexpire(self, limit: int = 100) -> Coroutine[Any, Any, list[Intent]]:
+        """Awaitable twin of `expire`."""
+
+@final
+class Queue:
+    """Jobs under rules: who may dispatch to whom is looked at before everything else, and nothing is allowed that the rules do not say. `Queue(host, {"targets": ["writer"], "callers": {"main": {"targets": ["writer"]}}})`"""
+
+    def __new__(cls, host: Host, rules: QueueRules) -> Self: ...
+
+    def dispatch(self, caller: str, job: NewJob) -> Dispatched:
+        """Dispatches a job: `{target, task, key, label, project, session_key, origin, metadata, timeout}`. Rate, depth and the job are one commit."""
+
+    def adispatch(self, caller: str, job: NewJob) -> Coroutine[Any, Any, Dispatched]:
+        """Awaitable twin of `dispatch`."""
+
+    def status(self, caller: str, id: str) -> JobView:
+        """One job of the caller's own."""
+
+    def astatus(self, caller: str, id: str) -> Coroutine[Any, Any, JobView]:
+        """Awaitable twin of `status`."""
+
+    def list(
+        self,
+        caller: str,
+        *,
+        target: str | None = None,
+        status: JobStatus | None = None,
+        project: str | None = None,
+        limit: int | None = None,
+    ) -> list[JobView]:
+        """The caller's own jobs, newest first: by `target`, `status` and `project`, at most `limit` (20)."""
+
+    def alist(
+        self,
+        caller: str,
+        *,
+        target: str | None = None,
+        status: JobStatus | None = None,
+        project: str | None = None,
+        limit: int | None = None,
+    ) -> Coroutine[Any, Any, list[JobView]]:
+        """Awaitable twin of `list`."""
+
+    def activity(self, caller: str) -> Activity:
+        """What the targets are doing that the caller may dispatch to: working, idle or offline."""
+
+    def aactivity(self, caller: str) -> Coroutine[Any, Any, Activity]:
+        """Awaitable twin of `activity`."""
+
+    def dead_letters(self, caller: str, limit: int = 100) -> list[DeadJob]:
+        """The dead letters that the caller may see, newest first."""
+
+    def adead_letters(self, caller: str, limit: int = 100) -> Coroutine[Any, Any, list[DeadJob]]:
+        """Awaitable twin of `dead_letters`."""
+
+    def revive(self, caller: str, id: str) -> None:
+        """Gives a dead letter all its attempts again."""
+
+    def arevive(self, caller: str, id: str) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `revive`."""
+
+    def worker(self, target: str, name: str) -> Worker:
+        """A worker of `target` by the name of `name`, which is its own among the target's."""
 
 @final
 class Router:
@@ -706,6 +940,18 @@ class StandInTelegram:
     def __exit__(self, *_args: object) -> None: ...
 
 @final
+class StateGate:
+    """Tells a state only when it is another one than was told last."""
+
+    def __new__(cls, host: Host) -> Self: ...
+
+    def begin(self, name: str, state: Any) -> Ticket | None:
+        """A ticket to tell `state` under `name`; `None` when the state that was told last has the same canonical hash, or somebody is telling just now."""
+
+    def abegin(self, name: str, state: Any) -> Coroutine[Any, Any, Ticket | None]:
+        """Awaitable twin of `begin`."""
+
+@final
 class Stream:
     """A stream of events, for `for` and `async for`. Closed or dropped early, it leaves its request to `on_drop`."""
 
@@ -838,12 +1084,37 @@ class Telegram:
         """Awaitable twin of `probe`."""
 
 @final
+class Ticket:
+    """The right to send one message. Without a word, the gate opens again when its lease ends."""
+
+    def sent(self) -> None:
+        """The message was sent: the gate closes."""
+
+    def asent(self) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `sent`."""
+
+    def failed(self) -> None:
+        """The message was not sent: the gate stays open for the next."""
+
+    def afailed(self) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `failed`."""
+
+@final
 class Work:
     """One event in a worker's hands, as a context manager: done when the block ends, tried again when it raises. The block is given the event. An exception is told to the inbox and to the logger `nbhd.inbox`, and goes no further, so that a worker's loop goes on; `KeyboardInterrupt` and `SystemExit` do go on, and the lease ends by itself. The lease is prolonged while the block runs."""
 
     @property
     def event(self) -> InboxEvent:
         """The event."""
+
+    def is_held(self) -> bool:
+        """Whether the lease can still be relied on, without asking the store. Look before doing something that cannot be taken back."""
+
+    def renew(self) -> None:
+        """Prolongs the lease; every 20 s is enough. `store_conflict` when it was lost: then stop. Inside a `with` block this is done beside the block."""
+
+    def arenew(self) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `renew`."""
 
     def done(self) -> None:
         """The event is handled: it is removed and its lane goes on."""
@@ -892,3 +1163,28 @@ class WorkLoop:
     def __aiter__(self) -> Self: ...
 
     def __anext__(self) -> Coroutine[Any, Any, Work]: ...
+
+@final
+class Worker:
+    """One worker of one target."""
+
+    def heartbeat(self) -> None:
+        """Says that the worker is there; claiming and renewing say so as well."""
+
+    def aheartbeat(self) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `heartbeat`."""
+
+    def stop(self) -> None:
+        """Says that the worker goes away."""
+
+    def astop(self) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `stop`."""
+
+    def claim(self) -> JobWork | None:
+        """Leases the job that has been due longest; `None` when none is."""
+
+    def aclaim(self) -> Coroutine[Any, Any, JobWork | None]:
+        """Awaitable twin of `claim`."""
+
+    def work(self, *, wait: bool = True) -> JobLoop:
+        """Jobs as they come, for `for` and `async for`. With `wait=False` it ends when none is due."""

@@ -31,6 +31,26 @@ class ActionItem(TypedDict):
     """`gmail:<message id>` or `gcal:<event id>`."""
 
 
+class Activity(TypedDict):
+    """What the targets are doing that a caller may dispatch to."""
+    targets: dict[str, TargetActivity]
+    """By target."""
+    summary: ActivitySummary
+    """All of them together."""
+
+
+class ActivitySummary(TypedDict):
+    """Sums over targets."""
+    pending: int
+    """How many jobs wait."""
+    active: int
+    """How many jobs are being done."""
+    completed_total: int
+    """How many jobs were ever done."""
+    failed_total: int
+    """How many jobs were ever given up."""
+
+
 class Address(TypedDict):
     """A mailbox address."""
     name: str
@@ -337,6 +357,14 @@ class Callback(TypedDict):
     """What the button carries."""
 
 
+class CallerRules(TypedDict):
+    """What one caller may do."""
+    targets: NotRequired[list[str]]
+    """The targets to which it may dispatch; `"*"` is every target that exists. Empty: none, not even itself."""
+    sees_all: NotRequired[bool]
+    """Whether it sees the jobs and dead letters of all callers, and may revive them."""
+
+
 class CandidateExplanation(TypedDict):
     """One candidate of an explanation."""
     provider: str
@@ -515,6 +543,32 @@ class Cost(TypedDict):
     """The version of the price row, when a row of ours made the price."""
 
 
+class DeadJob(TypedDict):
+    """A job that was given up. Its texts are redacted and at most 200 characters; session and origin are not in it."""
+    id: str
+    """The id of the job."""
+    target: str
+    """Who was to do it."""
+    caller: str
+    """Who dispatched it."""
+    label: str | None
+    """A name for people."""
+    project: str | None
+    """What it belongs to."""
+    task: str
+    """What was to be done."""
+    attempts: int
+    """How often it was begun."""
+    code: Code
+    """The code of the last failure."""
+    error: str
+    """The last failure."""
+    dead_at: str
+    """When it was given up, ISO 8601, by the store's clock."""
+    alert: str
+    """All of it in a few lines, for an alert."""
+
+
 class DeadLetter(TypedDict):
     """An event that could not be handled."""
     event: InboxEvent
@@ -555,6 +609,16 @@ class Delivery(TypedDict):
     """Its parts in order."""
     receipt: Receipt
     """The record of the call."""
+
+
+class Dispatched(TypedDict):
+    """What dispatching answered."""
+    id: str
+    """The id of the job: of the first one, when this is a duplicate."""
+    target: str
+    """Its target."""
+    duplicate: bool
+    """Whether the key was used for this job before; then nothing was dispatched."""
 
 
 class Endpoints(TypedDict):
@@ -771,6 +835,68 @@ class InboxBrief(TypedDict):
     """What matters most, with the reason."""
 
 
+class Ingest(TypedDict):
+    """Where a body came from, and what is known of it beside the body."""
+    source: str
+    """The name of the source: its events are told from others by it. Case does not matter."""
+    kind: NotRequired[EnvelopeKind]
+    """How the body came."""
+    event_id: NotRequired[str | None]
+    """The id of the event, as a header gave it."""
+    lane: NotRequired[str | None]
+    """The lane whose events are handled one after another; the source unless said otherwise."""
+
+
+class Ingested(TypedDict):
+    """What ingesting answered. Only after it may the host acknowledge."""
+    id: str
+    """The id of the inbox's event: of the first one, when this is a duplicate."""
+    duplicate: bool
+    """Whether the event had been accepted before; then nothing runs."""
+    same_payload: bool | None
+    """For a duplicate: whether it brought the same payload as the first one."""
+    source: str
+    """The name of the source, in lower case."""
+    event_id: str | None
+    """The sender's id of the event."""
+    occurred_at: str | None
+    """When it happened, as the envelope says, ISO 8601."""
+    metadata: dict[str, Any]
+    """The envelope's metadata."""
+    payload_bytes: int
+    """The size of the body."""
+
+
+class Intent(TypedDict):
+    """A stored intent with all its parts."""
+    key: str
+    """The idempotency key."""
+    channel: str
+    """The channel."""
+    account: str
+    """The account that sends."""
+    parts: list[IntentPart]
+    """Its parts in order."""
+    created_at: str
+    """When it was stored, ISO 8601."""
+
+
+class IntentPart(TypedDict):
+    """One stored part of an intent."""
+    index: int
+    """Its place, from 0."""
+    payload: Any
+    """What is sent, as JSON of the channel's own."""
+    state: PartState
+    """What became of it."""
+    result: Any
+    """What the platform gave for it (message id, time …), as JSON of the channel's own."""
+    error: ErrorData | None
+    """Why it was refused, not sent or is unknown."""
+    began_at: str | None
+    """When it was first begun, ISO 8601, where the platform deduplicates its key from then on."""
+
+
 class Invitation(TypedDict):
     """What a `text/calendar` part says; a hint for a list, not a parsed calendar."""
     method: str
@@ -811,6 +937,80 @@ class InvitationInput(TypedDict):
     """The organizer's address."""
 
 
+class Job(TypedDict):
+    """A job as its worker gets it."""
+    id: str
+    """Its id."""
+    target: str
+    """Who does it."""
+    caller: str
+    """Who dispatched it."""
+    task: str
+    """What is to be done."""
+    label: str | None
+    """A name for people."""
+    project: str | None
+    """What it belongs to."""
+    session_key: str | None
+    """The caller's session."""
+    origin: dict[str, Any] | None
+    """Where the caller was asked."""
+    metadata: dict[str, Any]
+    """The caller's own fields."""
+    timeout: float | None
+    """How long one attempt may take, in seconds."""
+    created_at: str
+    """When it was dispatched, ISO 8601, by the store's clock."""
+    attempt: int
+    """Which attempt this is, from 1."""
+
+
+class JobEnd(TypedDict):
+    """How an attempt ended that did not succeed."""
+    retry_at: str | None
+    """When it is tried again, ISO 8601; nothing when it was given up."""
+    dead: DeadJob | None
+    """What it became when it was given up: tell somebody."""
+
+
+class JobView(TypedDict):
+    """What a caller may see of a job: no session, no origin."""
+    id: str
+    """Its id."""
+    target: str
+    """Who does it."""
+    caller: str
+    """Who dispatched it."""
+    status: JobStatus
+    """Where it is."""
+    task: str
+    """What is to be done; in a list its first 80 characters."""
+    label: str | None
+    """A name for people."""
+    project: str | None
+    """What it belongs to."""
+    metadata: dict[str, Any]
+    """The caller's own fields, without sessions."""
+    created_at: str
+    """When it was dispatched, ISO 8601."""
+    started_at: str | None
+    """When its last attempt began."""
+    ended_at: str | None
+    """When it ended."""
+    retry_at: str | None
+    """When it may be tried again, while it waits after a failure."""
+    attempts: int
+    """How often it was begun."""
+    stalls: int
+    """How often its worker vanished."""
+    result: str | None
+    """What its worker said of it, redacted, at most 5,000 characters."""
+    error_code: Code | None
+    """The code of the last failure."""
+    error: str | None
+    """The last failure, redacted, at most 200 characters."""
+
+
 class KeySourceEnv(TypedDict):
     """An environment variable."""
     env: str
@@ -819,6 +1019,22 @@ class KeySourceEnv(TypedDict):
 class KeySourceFile(TypedDict):
     """A file that only its owner may read."""
     file: str
+
+
+class Limit(TypedDict):
+    """One limit, and how much of it is taken: at most `units` at once, which come back evenly over `per` seconds. The limit is told from others by what, who and where."""
+    what: str
+    """What is limited, such as `search`."""
+    who: NotRequired[str]
+    """Whom it limits: a caller, a tenant. Empty: everybody together."""
+    where: NotRequired[str]
+    """Where: a target, an account, a server. Empty: everywhere."""
+    units: int
+    """The most units at once, and within each `per`."""
+    per: float
+    """How long it takes until all units are back, in seconds."""
+    take: NotRequired[int]
+    """How many units are taken; 1 unless said otherwise."""
 
 
 class ListEvents(TypedDict):
@@ -839,6 +1055,18 @@ class ListEvents(TypedDict):
     """The most events, 1 to 2,500. 100."""
     page_token: NotRequired[str | None]
     """The token of the page to go on with."""
+
+
+class ListJobs(TypedDict):
+    """Which jobs are listed."""
+    target: NotRequired[str | None]
+    """Only those of this target."""
+    status: NotRequired[JobStatus | None]
+    """Only those that are here."""
+    project: NotRequired[str | None]
+    """Only those of this project."""
+    limit: NotRequired[int | None]
+    """At most so many, 1 to 100; 20 unless said otherwise."""
 
 
 class ListMessages(TypedDict):
@@ -985,6 +1213,28 @@ class NewIntent(TypedDict):
     """The rendered parts in order, as JSON of the channel's own; the same key with other parts is `conflict`."""
 
 
+class NewJob(TypedDict):
+    """A job that is to be dispatched."""
+    target: str
+    """Who is to do it."""
+    task: str
+    """What is to be done, at most 50,000 characters."""
+    key: NotRequired[str | None]
+    """The idempotency key: the same key again from the same caller, with the same job, is the first job."""
+    label: NotRequired[str | None]
+    """A name for people, at most 500 characters."""
+    project: NotRequired[str | None]
+    """What it belongs to, at most 200 characters."""
+    session_key: NotRequired[str | None]
+    """The caller's own session, for the worker alone: no view shows it."""
+    origin: NotRequired[dict[str, Any] | None]
+    """Where the caller was asked (channel, account, thread), for the worker alone: no view and no alert shows it."""
+    metadata: NotRequired[dict[str, Any]]
+    """The caller's own fields. Those whose names end in `session_key` are for the worker alone."""
+    timeout: NotRequired[float | None]
+    """How long one attempt may take, in seconds: after it the lease is renewed no more."""
+
+
 class OutboundMessage(TypedDict):
     """One message, of any length: what does not fit into one part goes in several."""
     conversation: str
@@ -1107,6 +1357,26 @@ class PurposeConfig(TypedDict):
     """The largest output cap that a call may name."""
     temperature: NotRequired[float | None]
     """Overrides the temperature of every call."""
+
+
+class QueueRules(TypedDict):
+    """The rules of a queue."""
+    targets: NotRequired[list[str]]
+    """The targets that exist. A job for another is refused."""
+    callers: NotRequired[dict[str, CallerRules]]
+    """The callers that exist, and what each may do."""
+    dispatches_per_minute: NotRequired[int]
+    """How many jobs each caller may dispatch in a minute; 0 means as many as it likes."""
+    max_depth: NotRequired[int]
+    """How many jobs may wait or run for one target; 0 means any number."""
+    attempts: NotRequired[int]
+    """How often a job is tried before it is a dead letter; at least once."""
+    backoff_first: NotRequired[float]
+    """The first wait after a failure, in seconds; each further one is twice as long."""
+    backoff_longest: NotRequired[float]
+    """The longest wait after a failure, in seconds."""
+    max_stalled: NotRequired[int]
+    """How often a job may stall (its worker vanished) and be taken up again."""
 
 
 class Reaction(TypedDict):
@@ -1454,6 +1724,28 @@ class StyleStrikethrough(TypedDict):
     type: Literal["strikethrough"]
 
 
+class TargetActivity(TypedDict):
+    """What one target is doing."""
+    status: TargetStatus
+    """`working` while a job of it is leased, `idle` while a worker is there, else `offline`."""
+    workers: int
+    """How many workers said within the last minute that they are there."""
+    pending: int
+    """How many jobs wait."""
+    active: int
+    """How many jobs are being done."""
+    completed_total: int
+    """How many jobs were ever done."""
+    failed_total: int
+    """How many jobs were ever given up."""
+    job: str | None
+    """The id of a job that is being done, if the caller may see it."""
+    task: str | None
+    """What that job is about, at most 80 characters."""
+    since: str | None
+    """Since when it is being done, ISO 8601."""
+
+
 class TimeLimits(TypedDict):
     """Time limits of a purpose."""
     total: NotRequired[Seconds | None]
@@ -1598,6 +1890,9 @@ Conversation = str
 # How a cost is known.
 CostBasis = Literal["actual", "provisional", "unknown"]
 
+# How an envelope came.
+EnvelopeKind = Literal["webhook", "poll"]
+
 # What happened.
 EventKind = Literal["message", "edit", "delete", "reaction", "command", "callback", "delivery_status", "membership"]
 
@@ -1637,6 +1932,9 @@ InboxItem = TypedDict(
         "why": "str | None",
     },
 )
+
+# Where a job is.
+JobStatus = Literal["queued", "active", "retrying", "stalled", "completed", "failed"]
 
 # Where a key comes from.
 KeySource = Union["KeySourceEnv", "KeySourceFile"]
@@ -1728,6 +2026,9 @@ Parameter = Union[str, bool, int, float]
 # What became of one part.
 PartOutcome = Literal["sent", "refused", "not_sent", "unknown"]
 
+# What became of one part.
+PartState = Literal["pending", "sending", "sent", "refused", "unknown", "cancelled"]
+
 # How hard a reasoning model thinks.
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high"]
 
@@ -1748,6 +2049,9 @@ StreamEvent = Union["StreamEventStarted", "StreamEventText", "StreamEventReasoni
 
 # How a stretch of text is meant.
 Style = Union["StyleBold", "StyleItalic", "StyleStrikethrough", "StyleSpoiler", "StyleCode", "StyleCodeBlock", "StyleLink", "StyleQuote", "StyleHeading"]
+
+# Whether a target is there, and at work.
+TargetStatus = Literal["working", "idle", "offline"]
 
 # What may stand for the conversation, for the schema alone.
 TextOrMessages = Union[str, list["ChatMessage"]]
@@ -1774,6 +2078,8 @@ __all__ = [
     "Accepted",
     "AccountId",
     "ActionItem",
+    "Activity",
+    "ActivitySummary",
     "Address",
     "Answer",
     "AttachmentKind",
@@ -1798,6 +2104,7 @@ __all__ = [
     "CalendarItem",
     "CalendarProblem",
     "Callback",
+    "CallerRules",
     "CandidateExplanation",
     "Ceiling",
     "Chat",
@@ -1819,10 +2126,13 @@ __all__ = [
     "Conversation",
     "Cost",
     "CostBasis",
+    "DeadJob",
     "DeadLetter",
     "DeliveredPart",
     "Delivery",
+    "Dispatched",
     "Endpoints",
+    "EnvelopeKind",
     "ErrorData",
     "EventKind",
     "EventSpan",
@@ -1844,13 +2154,23 @@ __all__ = [
     "InboxBrief",
     "InboxEvent",
     "InboxItem",
+    "Ingest",
+    "Ingested",
+    "Intent",
+    "IntentPart",
     "Invitation",
     "InvitationInput",
+    "Job",
+    "JobEnd",
+    "JobStatus",
+    "JobView",
     "KeySource",
     "KeySourceEnv",
     "KeySourceFile",
     "Lane",
+    "Limit",
     "ListEvents",
+    "ListJobs",
     "ListMessages",
     "MailAttachment",
     "MailMessage",
@@ -1869,6 +2189,7 @@ __all__ = [
     "NanoUsdInput",
     "NewEvent",
     "NewIntent",
+    "NewJob",
     "OnDrop",
     "OutboundMessage",
     "Outcome",
@@ -1877,12 +2198,14 @@ __all__ = [
     "Overrun",
     "Parameter",
     "PartOutcome",
+    "PartState",
     "Person",
     "Probe",
     "ProviderBlocks",
     "ProviderConfig",
     "ProviderStatus",
     "PurposeConfig",
+    "QueueRules",
     "Reaction",
     "ReasoningEffort",
     "Receipt",
@@ -1919,6 +2242,8 @@ __all__ = [
     "StyleQuote",
     "StyleSpoiler",
     "StyleStrikethrough",
+    "TargetActivity",
+    "TargetStatus",
     "TextOrMessages",
     "TextSource",
     "ThreadId",

@@ -4,6 +4,7 @@
 
 mod files;
 mod judge;
+mod queue;
 mod stage;
 
 use std::io::Write;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use nbhd_channels::{Message, Telegram, TelegramConfig};
 use nbhd_core::clock::FakeClock;
+use nbhd_core::limit::LocalLimits;
 use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secure::{Access, Credential, SecureRequest};
 use nbhd_core::transport::HostRule;
@@ -29,10 +30,11 @@ const VAULT_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 pub(crate) struct Stage {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) receipts: Arc<MemoryReceipts>,
-    host: Host,
+    pub(crate) host: Host,
+    pub(crate) local: LocalLimits,
     account: Account,
     telegram: Telegram,
-    config: Value,
+    pub(crate) config: Value,
     server: String,
 }
 
@@ -61,6 +63,7 @@ impl Stage {
             config: case.config.clone(),
             clock,
             receipts,
+            local: LocalLimits::new(&host),
             host,
             server,
         }
@@ -166,7 +169,7 @@ impl Stage {
                     .fold(brief::Fetched::new(), brief::Fetched::with_ref);
                 show(brief::validate(text("answer"), &fetched).map_err(Error::from))
             }
-            _ => panic!("{operation} is not known here"),
+            _ => self.call_queue(operation, input).await,
         }
     }
 
@@ -233,7 +236,7 @@ fn access(input: &Value) -> Result<Access> {
 }
 
 /// The body of a webhook call, as often as `times` says.
-fn body(input: &Value) -> Vec<u8> {
+pub(crate) fn body(input: &Value) -> Vec<u8> {
     let once = match &input["body"] {
         Value::String(text) => text.clone(),
         json => json.to_string(),
@@ -243,11 +246,11 @@ fn body(input: &Value) -> Vec<u8> {
         .into_bytes()
 }
 
-fn read<T: DeserializeOwned>(input: &Value) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(input: &Value) -> Result<T> {
     T::deserialize(input).map_err(|error| Error::new(Code::InvalidInput, error.to_string()))
 }
 
-fn show<T: Serialize>(result: Result<T>) -> Result<Value> {
+pub(crate) fn show<T: Serialize>(result: Result<T>) -> Result<Value> {
     result.map(|value| serde_json::to_value(value).expect("plain data"))
 }
 

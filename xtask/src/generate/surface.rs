@@ -25,6 +25,19 @@ fn core(surface: &mut Surface) {
         .output::<nbhd_core::inbox::Event>()
         .output::<nbhd_core::inbox::Accepted>()
         .output::<nbhd_core::inbox::DeadLetter>()
+        .input::<nbhd_core::inbox::Ingest>()
+        .output::<nbhd_core::inbox::Ingested>()
+        .output::<nbhd_core::outbox::Intent>()
+        .input::<nbhd_core::queue::QueueRules>()
+        .input::<nbhd_core::queue::NewJob>()
+        .input::<nbhd_core::queue::ListJobs>()
+        .output::<nbhd_core::queue::Dispatched>()
+        .output::<nbhd_core::queue::Job>()
+        .output::<nbhd_core::queue::JobView>()
+        .output::<nbhd_core::queue::JobEnd>()
+        .output::<nbhd_core::queue::DeadJob>()
+        .output::<nbhd_core::queue::Activity>()
+        .input::<nbhd_core::limit::Limit>()
         .output::<nbhd_core::outbox::NewIntent>();
 }
 
