@@ -231,6 +231,12 @@ declare class Host {
   forceOpen(url: string, reason: string): void;
   /** Closes the breaker before the origin of `url` and forgets its failures. */
   resetBreaker(url: string): void;
+  /** What is to be sent, and what became of it. */
+  get outbox(): Outbox;
+  /** How far ahead the store's clock is, in seconds, when it stepped ahead of more than an hour while this process runs; `null` otherwise. Then the store's time goes on as it did until `confirmClock`. */
+  clockAhead(): number | null;
+  /** Believes a clock that stepped ahead: for somebody who has looked. */
+  confirmClock(): void;
 }
 
 /** Durable work: accepted once, handled in order within a lane, tried again, never lost. */
@@ -494,4 +500,4 @@ declare namespace testkit {
   export { Clock, Script, StandInGoogle as Google, StandInModels as Models, StandInTelegram as Telegram };
 }
 
-export { NbhdError, testkit, Host, Secret, Credential, Inbox, Work, Google, Account, AccessToken, Gmail, Calendar, Router, Stream, Telegram, buildBrief, validateBrief, renderBrief };
+export { NbhdError, testkit, Host, Secret, Credential, Inbox, Work, Outbox, Queue, Worker, JobWork, Limits, AlertGate, StateGate, Ticket, Google, Account, AccessToken, Gmail, Calendar, Router, Stream, Telegram, buildBrief, validateBrief, renderBrief };

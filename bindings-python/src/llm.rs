@@ -12,9 +12,10 @@ use tokio::sync::Mutex;
 
 use crate::bridge::future;
 use crate::convert::{Data, options, to_value};
-use crate::core::{Host, OrStop};
+use crate::core::Host;
 use crate::error::raise;
 use crate::runtime::block;
+use crate::work::OrStop;
 
 /// Adds the classes of this file to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
