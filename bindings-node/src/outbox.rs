@@ -125,6 +125,7 @@ impl Outbox {
         ts_args_type = "channel: string, account: string, key: string, index: number, result: unknown, options?: CallOptions",
         ts_return_type = "Promise<Intent>"
     )]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the call in JavaScript")]
     pub fn prove_sent<'env>(
         &self,
         env: &'env Env,

@@ -325,9 +325,8 @@ impl<'a> Sending<'a> {
                 let first = self.again_of != Some(index);
                 part.state = match error.outcome() {
                     Outcome::NotSent if first => PartState::Pending,
-                    Outcome::NotSent => PartState::Unknown,
                     Outcome::Refused => PartState::Refused,
-                    Outcome::Unknown => PartState::Unknown,
+                    Outcome::NotSent | Outcome::Unknown => PartState::Unknown,
                 };
                 self.again = error.retry_after().unwrap_or(LOOK_AGAIN).max(LOOK_AGAIN);
                 part.error = Some(error.to_data());
