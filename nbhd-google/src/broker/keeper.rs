@@ -11,7 +11,7 @@ use super::access::Access;
 use super::flight::Flight;
 use super::lease;
 use super::record::{Field, Record, Seal};
-use super::{Connection, ConnectionState, verdict};
+use super::{Connection, ConnectionState, shelf, verdict};
 use crate::credentials::{self, Consent, Method, TokenEndpoint, next_step};
 use crate::endpoints::Places;
 
@@ -195,11 +195,13 @@ impl Keeper {
         }
         let (keeper, rejected) = (self.clone(), rejected.cloned());
         let branch = lease::branch(operation);
-        let flight = Flight::start(async move {
+        // The flight goes on without whoever set it off, and still asks the program through them.
+        let bound = self.0.host.tokens().and_then(|tokens| tokens.bound());
+        let flight = Flight::start(shelf::carry(bound, async move {
             let access = lease::obtain(&keeper.0, &branch, rejected).await?;
             keeper.keep(&access);
             Ok(access)
-        });
+        }));
         desk.flight = Some(flight.clone());
         AtHand::Started(flight)
     }
@@ -238,9 +240,8 @@ enum AtHand {
 impl Inner {
     /// The account's record and its version.
     pub(super) async fn record(&self) -> Result<(Record, u64)> {
-        let stored = self.host.store().get(&Record::key(&self.account)).await?;
-        let stored = stored.ok_or_else(verdict::not_connected)?;
-        Ok((Record::parse(&stored.value)?, stored.version))
+        let stored = self.stored().await?.ok_or_else(verdict::not_connected)?;
+        Ok((Record::parse(&stored.text)?, stored.version))
     }
 
     /// The access token of a record, when it is fresh and not the rejected one.

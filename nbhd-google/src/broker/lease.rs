@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nbhd_core::store::{Commit, Committed, Guard, Lease, Write};
+use nbhd_core::store::Lease;
 use nbhd_core::{Code, Error, Operation, Result, Secret};
 
 use super::access::Access;
@@ -19,10 +19,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 const LEASE: Duration = Duration::from_secs(40);
 
 /// How long to wait before looking whether another process has finished. A refresh takes about 100 ms.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How often a write is repeated whose answer was lost, and a refresh whose record changed meanwhile.
-const TRIES: u32 = 3;
+pub(super) const TRIES: u32 = 3;
 
 /// An access token from the store where another process has left one, else from Google.
 pub(super) async fn obtain(
@@ -62,21 +62,8 @@ pub(super) async fn connect(
     }
     take(keeper, &mut record, &granted)?;
     for _ in 0..TRIES {
-        let key = Record::key(&keeper.account);
-        let guard = match keeper.host.store().get(&key).await? {
-            Some(stored) => Guard::Version {
-                key: key.clone(),
-                version: stored.version,
-            },
-            None => Guard::Absent { key: key.clone() },
-        };
-        let write = Write::Put {
-            key,
-            value: record.to_text()?,
-            ttl: None,
-        };
-        let commit = Commit::new().guard(guard).write(write);
-        if let Some(version) = write_through(keeper, operation, commit).await? {
+        let before = keeper.stored().await?;
+        if let Some(version) = keeper.put(operation, &mut record, before.as_ref(), None).await? {
             return opened(keeper, &record, version);
         }
     }
@@ -86,7 +73,8 @@ pub(super) async fn connect(
 /// Ends the grant at Google and then here; where Google cannot be asked, nothing is changed.
 pub(super) async fn disconnect(keeper: &Inner, operation: &Operation) -> Result<()> {
     for _ in 0..TRIES {
-        let (mut record, version) = keeper.record().await?;
+        let before = keeper.stored().await?.ok_or_else(verdict::not_connected)?;
+        let mut record = Record::parse(&before.text)?;
         let Some(sealed) = &record.refresh_token else {
             return Ok(());
         };
@@ -96,18 +84,11 @@ pub(super) async fn disconnect(keeper: &Inner, operation: &Operation) -> Result<
             .revoke(operation, &keeper.places.revoke, &token)
             .await?;
         record.bury();
-        let key = Record::key(&keeper.account);
-        let commit = Commit::new()
-            .guard(Guard::Version {
-                key: key.clone(),
-                version,
-            })
-            .write(Write::Put {
-                key,
-                value: record.to_text()?,
-                ttl: None,
-            });
-        if write_through(keeper, operation, commit).await?.is_some() {
+        if keeper
+            .put(operation, &mut record, Some(&before), None)
+            .await?
+            .is_some()
+        {
             return Ok(());
         }
     }
@@ -122,7 +103,7 @@ async fn refresh(keeper: &Inner, operation: &Operation, rejected: Option<Arc<Sec
         };
         let turn = turn(keeper, operation, rejected.as_ref(), &lease).await;
         if !matches!(turn, Ok(Some(_))) {
-            release(keeper, &lease).await;
+            keeper.release(&lease).await;
         }
         if let Some(access) = turn? {
             return Ok(access);
@@ -161,10 +142,11 @@ async fn turn(
     rejected: Option<&Arc<Secret>>,
     lease: &Lease,
 ) -> Result<Option<Access>> {
-    let (mut record, version) = keeper.record().await?;
+    let before = keeper.stored().await?.ok_or_else(verdict::not_connected)?;
+    let (mut record, version) = (Record::parse(&before.text)?, before.version);
     verdict::admit(&record, &keeper.client_id, keeper.host.clock().now())?;
     if let Some(access) = keeper.stored_access(&record, version, rejected)? {
-        release(keeper, lease).await;
+        keeper.release(lease).await;
         return Ok(Some(access));
     }
     let sealed = record
@@ -180,33 +162,17 @@ async fn turn(
         Err(error) => {
             let now = keeper.host.clock().now();
             let Some((state, reason)) = verdict::permanent(&error, &record, now) else {
-                release(keeper, lease).await;
+                keeper.release(lease).await;
                 return still_good(keeper, &record, version, rejected, error).map(Some);
             };
             refuse(keeper, &mut record, state, reason);
             Some(told(error, reason))
         }
     };
-    let key = Record::key(&keeper.account);
-    let commit = Commit::new()
-        .guard(Guard::Lease {
-            lane: lease.lane.clone(),
-            epoch: lease.epoch,
-        })
-        .guard(Guard::Version {
-            key: key.clone(),
-            version,
-        })
-        .write(Write::Put {
-            key,
-            value: record.to_text()?,
-            ttl: None,
-        })
-        .write(Write::Release {
-            lane: lease.lane.clone(),
-            epoch: lease.epoch,
-        });
-    let Some(version) = write_through(keeper, operation, commit).await? else {
+    let put = keeper
+        .put(operation, &mut record, Some(&before), Some(lease))
+        .await?;
+    let Some(version) = put else {
         return Ok(None);
     };
     match refusal {
@@ -234,6 +200,11 @@ fn take(keeper: &Inner, record: &mut Record, granted: &Granted) -> Result<()> {
     }
     if let Some(rotated) = &granted.refresh_token {
         record.refresh_token = Some(keeper.seal().seal(Field::Refresh, rotated)?);
+    } else if let Some(sealed) = &record.refresh_token
+        && let Some(resealed) = keeper.seal().renew(Field::Refresh, sealed)?
+    {
+        // The vault has a newer key: it seals from here on.
+        record.refresh_token = Some(resealed);
     }
     if let Some(life) = granted.refresh_lifetime {
         record.refresh_expires_at = later(life);
@@ -285,38 +256,10 @@ async fn look(keeper: &Inner, rejected: Option<&Arc<Secret>>) -> Result<Option<A
     keeper.stored_access(&record, version, rejected)
 }
 
-/// Makes a commit whose answer may be lost; the version of its first write, or `None` when a guard did not hold.
-async fn write_through(keeper: &Inner, operation: &Operation, commit: Commit) -> Result<Option<u64>> {
-    let commit = commit.with_op_id(keeper.host.random().id());
-    let mut tries = 1;
-    loop {
-        match keeper.host.store().commit(commit.clone()).await {
-            Ok(Committed::Done { results, .. }) => {
-                return Ok(results.first().map(|version| version.unsigned_abs()));
-            }
-            Ok(Committed::Refused(_)) => return Ok(None),
-            Err(error) if tries < TRIES && error.retryable() => {
-                operation.wait("store", LOOK_AGAIN * tries).await?;
-                tries += 1;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 fn opened(keeper: &Inner, record: &Record, version: u64) -> Result<Access> {
     keeper
         .open_access(record, version)?
         .ok_or_else(|| Error::new(Code::Internal, "the record that was just written has no token"))
-}
-
-/// Gives the lease back; where that fails it ends by itself.
-async fn release(keeper: &Inner, lease: &Lease) {
-    let write = Write::Release {
-        lane: lease.lane.clone(),
-        epoch: lease.epoch,
-    };
-    let _ = keeper.host.store().commit(Commit::new().write(write)).await;
 }
 
 fn contended() -> Error {

@@ -15,6 +15,9 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     version: u32,
+    /// Which writing of the record this is, where its storage does not count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) revision: u64,
     pub(crate) state: ConnectionState,
     /// Why it is not active.
     pub(crate) reason: Option<String>,
@@ -38,6 +41,7 @@ impl Record {
     pub(crate) fn new(client_id: &str, now: Timestamp) -> Self {
         Self {
             version: VERSION,
+            revision: 0,
             state: ConnectionState::Active,
             reason: None,
             client_id: client_id.to_owned(),
@@ -95,6 +99,11 @@ impl Record {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde calls")]
+fn is_zero(revision: &u64) -> bool {
+    *revision == 0
+}
+
 /// The sealed tokens of an account.
 pub(crate) struct Seal<'a> {
     pub(crate) vault: &'a Vault,
@@ -146,6 +155,11 @@ impl Seal<'_> {
             .with_user_action("Use the endpoints that the account was connected with, or connect it again."));
         }
         Ok(token)
+    }
+
+    /// Seals a token again where an older key had sealed it.
+    pub(crate) fn renew(&self, field: Field, sealed: &str) -> Result<Option<String>> {
+        self.vault.reseal(self.place(field), sealed)
     }
 
     fn destinations(&self, field: Field) -> Vec<String> {
