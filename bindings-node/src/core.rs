@@ -1,6 +1,6 @@
 //! `Host`, `Secret`, the inbox and its work.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use napi::bindgen_prelude::JavaScriptClassExt;
 use napi::bindgen_prelude::{Buffer, ClassInstance, Either, Object, PromiseRaw, Result};
@@ -15,11 +15,13 @@ use nbhd_core::vault::Vault;
 use nbhd_core::{Code, Error};
 use serde_json::Value;
 
+use crate::audit::{Audited, Journals, Run};
 use crate::cancel::promise;
 use crate::convert::{Data, ToNode, input};
 use crate::error::raise;
 use crate::secure::access;
 use crate::testkit::Clock;
+use crate::tokens::ProgramTokens;
 
 /// What the program around us provides: store, secrets, clock, receipt sink, transport.
 ///
@@ -30,14 +32,12 @@ use crate::testkit::Clock;
 pub struct Host {
     pub(crate) inner: nbhd_core::Host,
     receipts: Arc<MemoryReceipts>,
+    journals: Journals,
 }
 
 #[napi]
 impl Host {
-    #[napi(
-        constructor,
-        ts_args_type = "address: string, options?: { vaultKey?: Secret | string; clock?: Clock; lossyStore?: string }"
-    )]
+    #[napi(constructor, ts_args_type = "address: string, options?: HostOptions")]
     pub fn new(env: &Env, address: String, options: Option<Object<'_>>) -> Result<Self> {
         let receipts = Arc::new(MemoryReceipts::default());
         let clock = match &options {
@@ -59,9 +59,16 @@ impl Host {
         {
             builder = builder.with_lossy_store(reason);
         }
+        if let Some(options) = &options
+            && let Some(tokens) = ProgramTokens::of(env, options)?
+        {
+            builder = builder.with_tokens(tokens);
+        }
+        let (builder, journals) = Journals::install(builder, options.as_ref())?;
         Ok(Self {
             inner: builder.build(),
             receipts,
+            journals,
         })
     }
 
@@ -77,6 +84,48 @@ impl Host {
     #[napi(ts_return_type = "Array<Receipt>")]
     pub fn receipts<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
         Data(self.receipts.all()).to_node(env)
+    }
+
+    /// The last 1,000 audit events, oldest first.
+    #[napi(ts_return_type = "Array<AuditEvent>")]
+    pub fn audit<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        Data(self.journals.audit.all()).to_node(env)
+    }
+
+    /// The last 1,000 run records, oldest first: one when a run begins, one when it ends.
+    #[napi(ts_return_type = "Array<RunRecord>")]
+    pub fn runs<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        Data(self.journals.runs.all()).to_node(env)
+    }
+
+    /// `actor` begins `action` with `parameters`, of which the fingerprint and the hash are kept.
+    #[napi(ts_args_type = "actor: string, action: string, parameters?: unknown")]
+    pub fn audited(&self, actor: String, action: String, parameters: Option<Value>) -> Audited {
+        let parameters = parameters.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        Audited {
+            entry: Mutex::new(Some(self.inner.audited(&actor, &action, &parameters))),
+        }
+    }
+
+    /// A run of `action` in `project` begins.
+    #[napi]
+    pub fn run(&self, env: &Env, project: String, action: String) -> Result<Run> {
+        let run = self
+            .inner
+            .run(&project, &action)
+            .map_err(|error| raise(env, &error))?;
+        Ok(Run {
+            id: run.id().to_owned(),
+            run: Mutex::new(Some(run)),
+        })
+    }
+
+    /// The vault, for a program's own secrets.
+    #[napi(getter)]
+    pub fn vault(&self) -> crate::vault::Vault {
+        crate::vault::Vault {
+            host: self.inner.clone(),
+        }
     }
 
     /// Finishes what runs and closes the store. The next call opens it again.
@@ -165,6 +214,45 @@ impl Secret {
         Self {
             inner: nbhd_core::Secret::file(path),
         }
+    }
+
+    /// Read from a file that its owner and its group may read, when it is first needed.
+    #[napi(factory)]
+    pub fn group_file(path: String) -> Self {
+        Self {
+            inner: nbhd_core::Secret::group_file(path),
+        }
+    }
+
+    /// Read from a file that an orchestrator mounts, when it is first needed.
+    #[napi(factory)]
+    pub fn mounted(path: String) -> Self {
+        Self {
+            inner: nbhd_core::Secret::mounted(path),
+        }
+    }
+
+    /// Read from the keyring of the operating system, when it is first needed. Nobody is asked to unlock it.
+    #[napi(factory)]
+    pub fn keyring(service: String, account: String) -> Self {
+        Self {
+            inner: nbhd_core::Secret::keyring(service, account),
+        }
+    }
+
+    /// Each of `sources` is asked in turn, until one has the secret.
+    #[napi(factory, ts_args_type = "sources: Array<Secret>")]
+    pub fn chain(sources: Vec<ClassInstance<'_, Secret>>) -> Self {
+        Self {
+            inner: nbhd_core::Secret::chain(sources.iter().map(|source| source.inner.clone())),
+        }
+    }
+
+    /// Which source gives the secret, and its fingerprint; `secret_missing` when none does.
+    #[napi(ts_return_type = "SecretStatus")]
+    pub fn status<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        let status = self.inner.status().map_err(|error| raise(env, &error))?;
+        Data(status).to_node(env)
     }
 }
 

@@ -11,6 +11,7 @@
 // The macros register nothing in a test build, which has no Node to link to.
 #![cfg_attr(test, allow(dead_code, reason = "registered by the macros outside of tests"))]
 
+mod audit;
 mod brief;
 mod cancel;
 mod channels;
@@ -24,3 +25,6 @@ mod outbox;
 mod queue;
 mod secure;
 mod testkit;
+mod tokens;
+mod vault;
+mod window;

@@ -7,6 +7,7 @@ const { tmpdir } = require("node:os");
 const { dirname, join } = require("node:path");
 const { after, test } = require("node:test");
 const { AlertGate, Credential, Google, Host, Limits, NbhdError, Queue, Router, Secret, StateGate, Telegram, testkit, validateBrief } = require("..");
+const { listenerExposure, parametersHash, redact, resolveWindow } = require("..");
 
 const folder = join(__dirname, "../../conformance/cases");
 const files = readdirSync(folder).filter((name) => name.endsWith(".json")).sort();
@@ -137,6 +138,17 @@ class Stage {
       case "queue.fail": return this.job(given, (work) => work.fail(given.reason));
       case "queue.give_up": return this.job(given, (work) => work.giveUp(given.reason));
       case "brief.validate": return validateBrief(given.answer, given.references);
+      case "window.resolve": {
+        const { window, ...seen } = given;
+        return resolveWindow(window, seen);
+      }
+      case "secret.redact": return redact(given.text, given.limit);
+      case "vault.open": {
+        const { sealed, ...place } = given;
+        return this.host.vault.open(sealed, place);
+      }
+      case "listener.exposure": return listenerExposure(given.address);
+      case "audit.parameters_hash": return parametersHash(given.parameters);
       default: throw new Error(`${operation} is not known here`);
     }
   }

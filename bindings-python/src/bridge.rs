@@ -18,6 +18,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tokio::task::AbortHandle;
 
+use crate::callback::{Desk, for_caller, refuse_within};
 use crate::convert::ToPython;
 use crate::error::raise;
 use crate::runtime::{engine, panicked};
@@ -28,6 +29,8 @@ type Completion = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 struct Shared {
     finished: Mutex<Vec<(u64, Completion)>>,
     wake: std::fs::File,
+    /// What work of this loop asks the program.
+    desk: Arc<Desk>,
 }
 
 impl Shared {
@@ -57,7 +60,26 @@ struct Bridge {
 #[pymethods]
 impl Bridge {
     /// Resolves everything that has finished. The event loop calls it when the pipe is readable.
-    fn drain(&mut self, py: Python<'_>) -> PyResult<()> {
+    fn drain(this: &Bound<'_, Self>) -> PyResult<()> {
+        let desk = {
+            let mut bridge = this.borrow_mut();
+            bridge.resolve(this.py())?;
+            Arc::clone(&bridge.shared.desk)
+        };
+        // Not while the bridge is borrowed: what is asked here is the program's own code.
+        desk.serve(this.py())
+    }
+
+    /// Drops the work of a future that was cancelled.
+    fn cancelled(&mut self, id: u64) {
+        if let Some((_, task)) = self.pending.remove(&id) {
+            task.abort();
+        }
+    }
+}
+
+impl Bridge {
+    fn resolve(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut sink = [0_u8; 64];
         let _ = (&self.woken).read(&mut sink);
         let finished = std::mem::take(
@@ -82,17 +104,11 @@ impl Bridge {
         }
         Ok(())
     }
-
-    /// Drops the work of a future that was cancelled.
-    fn cancelled(&mut self, id: u64) {
-        if let Some((_, task)) = self.pending.remove(&id) {
-            task.abort();
-        }
-    }
 }
 
 impl Drop for Bridge {
     fn drop(&mut self) {
+        self.shared.desk.close();
         for (_, task) in self.pending.values() {
             task.abort();
         }
@@ -131,6 +147,7 @@ where
     T: ToPython + Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
+    refuse_within(py)?;
     let engine = engine(py)?;
     let event_loop = running_loop(py)?;
     let bridge = bridge_of(py, &event_loop)?;
@@ -140,8 +157,11 @@ where
         bridge.next += 1;
         (bridge.next, Arc::clone(&bridge.shared))
     };
+    let desk = Arc::clone(&shared.desk);
     let task = engine.runtime().spawn(async move {
-        let ended = AssertUnwindSafe(work).catch_unwind().await;
+        let ended = AssertUnwindSafe(for_caller(Some(desk), work))
+            .catch_unwind()
+            .await;
         let completion: Completion = Box::new(move |py| match ended {
             Ok(Ok(value)) => value.to_python(py),
             Ok(Err(error)) => Err(raise(py, error)),
@@ -206,6 +226,7 @@ fn bridge_of(py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> PyResult<Py<Bridg
         return Ok(bridge.clone().unbind());
     }
     let (woken, wake) = pipe()?;
+    let desk = engine(py)?.desks().event_loop(wake.try_clone()?);
     let bridge = Bound::new(
         py,
         Bridge {
@@ -213,6 +234,7 @@ fn bridge_of(py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> PyResult<Py<Bridg
             shared: Arc::new(Shared {
                 finished: Mutex::default(),
                 wake,
+                desk,
             }),
             woken,
             pending: HashMap::new(),

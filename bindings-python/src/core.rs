@@ -1,5 +1,6 @@
 //! `Host`, `Secret` and the inbox.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +12,14 @@ use nbhd_core::vault::Vault;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
+use crate::audit::{Audited, Journals, Run};
 use crate::bridge::future;
 use crate::convert::{Data, ToPython, input};
 use crate::error::raise;
 use crate::runtime::block;
 use crate::secure::{Credential, access};
 use crate::work::{Work, WorkLoop};
+use crate::tokens::ProgramTokens;
 
 /// How often a waiting worker looks for new work, in seconds: quick for a person, light for a store.
 pub(crate) const POLL: Duration = Duration::from_millis(250);
@@ -36,23 +39,46 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 ///
 /// `vault_key` is the key that seals secrets at rest; without it the chain of the vault is asked. `clock` is a
 /// `testkit.Clock`, for tests. `lossy_store` accepts, for the reason that it says, a store that may lose what it
-/// acknowledged.
+/// acknowledged. `audit_file` and `runs_file` are files of JSON lines that audit events and run records go to, each on
+/// the disk before the call goes on where `sync_files` says so; `on_audit` is called with each audit event. `tokens` keeps
+/// the sealed records of accounts in the program's own storage: an object with `load(provider, account)` and
+/// `save(provider, account, record, previous)`, which are called on the program's own threads and answer within
+/// `tokens_timeout` seconds.
 #[pyclass(frozen, module = "nbhd")]
 pub(crate) struct Host {
     pub(crate) inner: nbhd_core::Host,
     receipts: Arc<MemoryReceipts>,
+    journals: Journals,
 }
 
 #[pymethods]
 impl Host {
     #[new]
-    #[pyo3(signature = (address, *, vault_key = None, clock = None, lossy_store = None))]
+    #[pyo3(signature = (
+        address,
+        *,
+        vault_key = None,
+        clock = None,
+        lossy_store = None,
+        audit_file: "str | PathLike[str] | None" = None,
+        runs_file: "str | PathLike[str] | None" = None,
+        sync_files = false,
+        on_audit: "Any" = None,
+        tokens: "Any" = None,
+        tokens_timeout = 30.0
+    ))]
     fn new(
         py: Python<'_>,
         address: &str,
         vault_key: Option<PyRef<'_, Secret>>,
         clock: Option<PyRef<'_, crate::testkit::Clock>>,
         lossy_store: Option<String>,
+        audit_file: Option<PathBuf>,
+        runs_file: Option<PathBuf>,
+        sync_files: bool,
+        on_audit: Option<Py<PyAny>>,
+        tokens: Option<Bound<'_, PyAny>>,
+        tokens_timeout: f64,
     ) -> PyResult<Self> {
         let receipts = Arc::new(MemoryReceipts::default());
         let clock: Option<Arc<dyn nbhd_core::Clock>> =
@@ -67,9 +93,17 @@ impl Host {
         if let Some(reason) = lossy_store {
             builder = builder.with_lossy_store(reason);
         }
+        if let Some(tokens) = tokens {
+            builder = builder.with_tokens(Arc::new(ProgramTokens::new(&tokens, tokens_timeout)?));
+        }
+        if on_audit.is_some() {
+            crate::callback::used(py)?;
+        }
+        let (builder, journals) = Journals::install(builder, audit_file, runs_file, sync_files, on_audit);
         Ok(Self {
             inner: builder.build(),
             receipts,
+            journals,
         })
     }
 
@@ -102,6 +136,41 @@ impl Host {
     #[pyo3(signature = () -> "list[Receipt]")]
     fn receipts(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Data(self.receipts.all()).to_python(py)
+    }
+
+    /// The last 1,000 audit events, oldest first.
+    #[pyo3(signature = () -> "list[AuditEvent]")]
+    fn audit(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Data(self.journals.audit.all()).to_python(py)
+    }
+
+    /// The last 1,000 run records, oldest first: one when a run begins, one when it ends.
+    #[pyo3(signature = () -> "list[RunRecord]")]
+    fn runs(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Data(self.journals.runs.all()).to_python(py)
+    }
+
+    /// `actor` begins `action` with `parameters`, of which the fingerprint and the hash are kept. A context manager.
+    #[pyo3(signature = (actor, action, parameters: "Any" = None))]
+    fn audited(
+        &self,
+        py: Python<'_>,
+        actor: &str,
+        action: &str,
+        parameters: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Audited> {
+        Audited::begin(py, &self.inner, actor, action, parameters)
+    }
+
+    /// A run of `action` in `project` begins. A context manager.
+    fn run(&self, py: Python<'_>, project: &str, action: &str) -> PyResult<Run> {
+        Run::begin(py, &self.inner, project, action)
+    }
+
+    /// The vault, for a program's own secrets.
+    #[getter]
+    fn vault(&self) -> crate::vault::Vault {
+        crate::vault::Vault(self.inner.clone())
     }
 
     /// Finishes what runs and closes the store. The next call opens it again.
@@ -211,7 +280,8 @@ impl Host {
 
 /// A secret: never printed, never pickled.
 ///
-/// `Secret("…")`, `Secret.env("NAME")`, `Secret.file("/run/secrets/name")`.
+/// `Secret("…")`, `Secret.env("NAME")`, `Secret.file("…/name")`, `Secret.mounted("/run/secrets/name")`,
+/// `Secret.keyring("service", "account")`, and `Secret.chain([…])` of several.
 #[pyclass(frozen, module = "nbhd")]
 pub(crate) struct Secret(pub(crate) SecretSource);
 
@@ -230,8 +300,42 @@ impl Secret {
 
     /// Read from a file that only its owner may read, when it is first needed.
     #[staticmethod]
-    fn file(path: std::path::PathBuf) -> Self {
+    fn file(path: PathBuf) -> Self {
         Self(nbhd_core::Secret::file(path))
+    }
+
+    /// Read from a file that its owner and its group may read, when it is first needed.
+    #[staticmethod]
+    fn group_file(path: PathBuf) -> Self {
+        Self(nbhd_core::Secret::group_file(path))
+    }
+
+    /// Read from a file that an orchestrator mounts, when it is first needed.
+    #[staticmethod]
+    fn mounted(path: PathBuf) -> Self {
+        Self(nbhd_core::Secret::mounted(path))
+    }
+
+    /// Read from the keyring of the operating system, when it is first needed. Nobody is asked to unlock it.
+    #[staticmethod]
+    fn keyring(service: String, account: String) -> Self {
+        Self(nbhd_core::Secret::keyring(service, account))
+    }
+
+    /// Each of `sources` is asked in turn, until one has the secret.
+    #[staticmethod]
+    #[pyo3(signature = (sources: "list[Secret]"))]
+    fn chain(sources: Vec<PyRef<'_, Self>>) -> Self {
+        Self(nbhd_core::Secret::chain(
+            sources.iter().map(|source| source.0.clone()),
+        ))
+    }
+
+    /// Which source gives the secret, and its fingerprint; `SecretMissing` when none does.
+    #[pyo3(signature = () -> "SecretStatus")]
+    fn status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let status = py.detach(|| self.0.status());
+        Data(status.map_err(|error| raise(py, error))?).to_python(py)
     }
 
     fn __repr__(&self) -> &'static str {

@@ -10,8 +10,10 @@
     reason = "the shapes that Python's protocols and keywords take, and closures over their lifetimes"
 )]
 
+mod audit;
 mod bridge;
 mod brief;
+mod callback;
 mod channels;
 mod convert;
 mod core;
@@ -26,6 +28,9 @@ mod runtime;
 mod secure;
 mod testkit;
 mod work;
+mod tokens;
+mod vault;
+mod window;
 
 use pyo3::prelude::*;
 
@@ -38,6 +43,9 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     outbox::register(module)?;
     queue::register(module)?;
     limit::register(module)?;
+    vault::register(module)?;
+    audit::register(module)?;
+    window::register(module)?;
     google::register(module)?;
     brief::register(module)?;
     llm::register(module)?;

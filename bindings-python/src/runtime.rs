@@ -14,6 +14,7 @@ use nbhd_core::{Code, Error};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::callback::{Desk, Desks, for_caller, refuse_within};
 use crate::convert::ToPython;
 use crate::error::raise;
 
@@ -26,6 +27,7 @@ const WORKERS: usize = 2;
 pub(crate) struct Engine {
     process: u32,
     runtime: Runtime,
+    desks: Desks,
 }
 
 static ENGINE: AtomicPtr<Engine> = AtomicPtr::new(std::ptr::null_mut());
@@ -52,7 +54,11 @@ pub(crate) fn engine(py: Python<'_>) -> PyResult<&'static Engine> {
                 Error::new(Code::Internal, format!("the runtime does not start: {error}")),
             )
         })?;
-    let fresh = Box::into_raw(Box::new(Engine { process, runtime }));
+    let fresh = Box::into_raw(Box::new(Engine {
+        process,
+        runtime,
+        desks: Desks::default(),
+    }));
     match ENGINE.compare_exchange(known, fresh, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
             if known.is_null() {
@@ -73,6 +79,17 @@ impl Engine {
     pub(crate) fn runtime(&self) -> &Runtime {
         &self.runtime
     }
+
+    pub(crate) fn desks(&self) -> &Desks {
+        &self.desks
+    }
+}
+
+/// The desks of this process, where its engine was built; also from a thread without the interpreter.
+pub(crate) fn desks() -> Option<&'static Desks> {
+    // SAFETY: the slot holds null or a pointer from `Box::into_raw` that is never freed.
+    let engine = unsafe { ENGINE.load(Ordering::Acquire).as_ref() }?;
+    (engine.process == std::process::id()).then_some(&engine.desks)
 }
 
 /// Runs `work` on this thread with the interpreter released; Ctrl-C drops it.
@@ -81,6 +98,7 @@ where
     T: ToPython + Send,
     F: Future<Output = Result<T, Error>> + Send,
 {
+    refuse_within(py)?;
     let engine = engine(py)?;
     if tokio::runtime::Handle::try_current().is_ok() {
         return Err(raise(
@@ -89,8 +107,7 @@ where
         ));
     }
     let ended = py.detach(|| {
-        let ended =
-            std::panic::catch_unwind(AssertUnwindSafe(|| engine.runtime.block_on(interruptible(work))));
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| wait(engine, work)));
         if EXITING.load(Ordering::Acquire) {
             // The interpreter is going away: a thread that attaches now is killed in the middle of Rust frames.
             loop {
@@ -107,6 +124,38 @@ where
     }
 }
 
+/// Waits on this thread, and serves the caller's desk meanwhile: outside of the runtime's context, as the program's own code it is.
+fn wait<T>(engine: &'static Engine, work: impl Future<Output = Result<T, Error>>) -> Ended<T> {
+    struct Closing(Option<std::sync::Arc<Desk>>);
+    impl Drop for Closing {
+        fn drop(&mut self) {
+            if let Some(desk) = &self.0 {
+                desk.close();
+            }
+        }
+    }
+    let desk = Closing(engine.desks.thread());
+    // Work that is dropped half done may start tasks that settle it.
+    let _entered = engine.runtime.enter();
+    let mut work = std::pin::pin!(for_caller(desk.0.clone(), work).fuse());
+    loop {
+        match engine
+            .runtime
+            .block_on(interruptible(work.as_mut(), desk.0.as_deref()))
+        {
+            Turn::Ended(ended) => return ended,
+            Turn::Called => {
+                if !EXITING.load(Ordering::Acquire)
+                    && let Some(desk) = &desk.0
+                    && let Err(signal) = Python::attach(|py| desk.serve(py))
+                {
+                    return Ended::Signal(signal);
+                }
+            }
+        }
+    }
+}
+
 /// What every caught panic becomes: an `Exception` that a web framework answers, never a `BaseException`.
 pub(crate) fn panicked() -> Error {
     Error::new(Code::Internal, "a fault inside nbhd was caught at its door")
@@ -117,17 +166,32 @@ enum Ended<T> {
     Signal(PyErr),
 }
 
-async fn interruptible<T>(work: impl Future<Output = Result<T, Error>>) -> Ended<T> {
-    let mut work = std::pin::pin!(work.fuse());
+enum Turn<T> {
+    Ended(Ended<T>),
+    /// There is something on the desk.
+    Called,
+}
+
+async fn interruptible<T, F>(mut work: std::pin::Pin<&mut F>, desk: Option<&Desk>) -> Turn<T>
+where
+    F: Future<Output = Result<T, Error>> + futures::future::FusedFuture,
+{
     loop {
+        let called = async {
+            match desk {
+                Some(desk) => desk.called().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            result = &mut work => return Ended::Result(result),
+            result = &mut work => return Turn::Ended(Ended::Result(result)),
+            () = called => return Turn::Called,
             () = tokio::time::sleep(SIGNAL_TICK) => {
                 if !EXITING.load(Ordering::Acquire)
                     && let Err(signal) = Python::attach(|py| py.check_signals())
                 {
-                    return Ended::Signal(signal);
+                    return Turn::Ended(Ended::Signal(signal));
                 }
             }
         }
@@ -160,6 +224,8 @@ fn after_fork() {
 /// Takes no more work. Running tasks are left to die with the process: they never touch the interpreter.
 #[pyfunction]
 fn at_exit(py: Python<'_>) {
+    // Functions of the program are called now or never.
+    crate::callback::serve(py);
     EXITING.store(true, Ordering::Release);
     // Stores finish what they were told is done, as before a fork.
     py.detach(nbhd_core::generation::close_all);

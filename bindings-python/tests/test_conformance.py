@@ -44,6 +44,7 @@ def cases():
 
 
 CASES = list(cases())
+PURE = "host.force_open host.breakers brief.validate window.resolve secret.redact vault.open listener.exposure audit.parameters_hash".split()
 
 
 class Stage:
@@ -135,13 +136,29 @@ class Stage:
                 return self.host.inbox, "pending" if verb == "pending" else "claim", [], {}
         raise AssertionError(f"{operation} is not known here")
 
+    def pure(self, operation, given):
+        """What needs no waiting, and so has no awaitable twin."""
+        match operation:
+            case "host.force_open":
+                return self.host.force_open(given["url"], given["reason"])
+            case "host.breakers":
+                return self.host.breakers()
+            case "brief.validate":
+                return nbhd.validate_brief(given["answer"], given["references"])
+            case "window.resolve":
+                return nbhd.resolve_window(given.pop("window"), **given)
+            case "secret.redact":
+                return nbhd.redact(**given)
+            case "vault.open":
+                return self.host.vault.open(given.pop("sealed"), **given)
+            case "listener.exposure":
+                return nbhd.listener_exposure(given["address"])
+            case "audit.parameters_hash":
+                return nbhd.parameters_hash(given["parameters"])
+
     def call(self, operation, given):
-        if operation == "host.force_open":
-            return self.host.force_open(given["url"], given["reason"])
-        if operation == "host.breakers":
-            return self.host.breakers()
-        if operation == "brief.validate":
-            return nbhd.validate_brief(given["answer"], given["references"])
+        if operation in PURE:
+            return self.pure(operation, given)
         target, verb, args, kwargs = self.target(operation, given)
         result = getattr(target, verb)(*args, **kwargs)
         if operation == "router.stream":
@@ -152,8 +169,8 @@ class Stage:
         return plain(result)
 
     async def acall(self, operation, given):
-        if operation in ("brief.validate", "host.force_open", "host.breakers"):
-            return self.call(operation, given)
+        if operation in PURE:
+            return self.pure(operation, given)
         target, verb, args, kwargs = self.target(operation, given)
         result = getattr(target, f"a{verb}")(*args, **kwargs)
         if operation == "router.stream":

@@ -169,6 +169,28 @@ impl Stage {
                     .fold(brief::Fetched::new(), brief::Fetched::with_ref);
                 show(brief::validate(text("answer"), &fetched).map_err(Error::from))
             }
+            "window.resolve" => {
+                let now = text("now").parse().expect("a time");
+                show(nbhd_core::window::resolve(
+                    text("window"),
+                    input["value"].as_str(),
+                    now,
+                    text("time_zone"),
+                ))
+            }
+            "secret.redact" => Ok(json!(match input["limit"].as_u64() {
+                Some(limit) => nbhd_core::secret::redact_to(text("text"), limit as usize),
+                None => nbhd_core::secret::redact(text("text")),
+            })),
+            "vault.open" => {
+                let mut place = input.clone();
+                place.as_object_mut().expect("an object").remove("sealed");
+                let program = self.host.vault().program();
+                let plain = program.open(text("sealed"), &read(&place)?)?;
+                Ok(json!(plain.expose()))
+            }
+            "listener.exposure" => show(nbhd_core::listener::listener_exposure(text("address"))),
+            "audit.parameters_hash" => Ok(json!(nbhd_core::audit::parameters_hash(&input["parameters"]))),
             _ => self.call_queue(operation, input).await,
         }
     }

@@ -12,6 +12,7 @@ use crate::{Code, Error, Result};
 
 /// The two ends of a window, both within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "WindowSpan")]
 pub struct Span {
     /// The first instant.
     pub start: DateTime<FixedOffset>,

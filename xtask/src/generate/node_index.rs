@@ -20,6 +20,37 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/**
+ * A program's own storage of the sealed records of accounts. `save` keeps `record` in the place of `previous` (`null`: of nothing)
+ * and says true; where something else is there by now it changes nothing and says false. To compare and to write are one step.
+ */
+export interface TokenStore {
+  load(provider: string, account: string): string | null | undefined | Promise<string | null | undefined>;
+  save(provider: string, account: string, record: string, previous: string | null): boolean | Promise<boolean>;
+}
+
+/** What a host is made with. */
+export interface HostOptions {
+  /** The key that seals secrets at rest; without it the chain of the vault is asked. */
+  vaultKey?: Secret | string;
+  /** For tests. */
+  clock?: Clock;
+  /** Accepts, for the reason that it says, a store that may lose what it acknowledged. */
+  lossyStore?: string;
+  /** A file of JSON lines that audit events go to. */
+  auditFile?: string;
+  /** A file of JSON lines that run records go to. */
+  runsFile?: string;
+  /** Whether each line is on the disk before the call goes on. */
+  syncFiles?: boolean;
+  /** Called with each audit event. */
+  onAudit?: (event: AuditEvent) => void;
+  /** Keeps the sealed records of accounts in the program's own storage. */
+  tokens?: TokenStore;
+  /** How long that storage may take to answer, in seconds; 30 unless said. */
+  tokensTimeout?: number;
+}
+
 /** A list of results that also knows its receipt and the token of its next page. */
 export type Page<T> = Array<T> & { receipt: Receipt; nextPageToken: string | null };
 

@@ -38,7 +38,14 @@ fn core(surface: &mut Surface) {
         .output::<nbhd_core::queue::DeadJob>()
         .output::<nbhd_core::queue::Activity>()
         .input::<nbhd_core::limit::Limit>()
-        .output::<nbhd_core::outbox::NewIntent>();
+        .output::<nbhd_core::outbox::NewIntent>()
+        .output::<nbhd_core::audit::AuditEvent>()
+        .output::<nbhd_core::audit::RunRecord>()
+        .output::<nbhd_core::listener::Exposure>()
+        .output::<nbhd_core::secret::SecretStatus>()
+        .input::<nbhd_core::vault::RecordPlace>()
+        .output::<nbhd_core::vault::VaultStatus>()
+        .output::<nbhd_core::window::Span>();
 }
 
 fn google(surface: &mut Surface) {

@@ -21,7 +21,14 @@ pub(super) const HANDLES: &[Handle] = &[
     handle("testkit.Google", "GoogleStandIn", "nbhd-google/src/testkit"),
     handle("testkit.Models", "ModelStandIn", "nbhd-llm/src/testkit"),
     handle("testkit.Telegram", "Telegram", "nbhd-channels/src/testkit"),
+    handle("Vault", "ProgramVault", "nbhd-core/src/vault"),
+    handle("Audited", "Audited", "nbhd-core/src/audit"),
+    handle("Run", "Run", "nbhd-core/src/audit"),
     handle("", "brief", "nbhd-google/src/brief"),
+    handle("", "window", "nbhd-core/src/window"),
+    handle("", "redact", "nbhd-core/src/secret/redact/mod.rs"),
+    handle("", "listener", "nbhd-core/src/listener.rs"),
+    handle("", "audit", "nbhd-core/src/audit/canonical.rs"),
 ];
 
 const fn handle(name: &'static str, rust: &'static str, room: &'static str) -> Handle {
@@ -33,6 +40,11 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
     ("brief::build", "build_brief"),
     ("brief::validate", "validate_brief"),
     ("Inbox.next", "Inbox.work"),
+    ("window::resolve", "resolve_window"),
+    ("redact::redact", "redact"),
+    ("listener::listener_exposure", "listener_exposure"),
+    ("audit::parameters_hash", "parameters_hash"),
+    ("audit::actor_fingerprint", "actor_fingerprint"),
 ];
 
 /// A name that is on purpose not everywhere.
@@ -66,7 +78,25 @@ pub(super) const HOLES: &[Hole] = &[
     hole("Host.random", BOUND, PLUG),
     hole("Host.socket", BOUND, PLUG),
     hole("Host.store", BOUND, PLUG),
-    hole("Host.vault", BOUND, PLUG),
+    hole("Host.tokens", BOUND, PLUG),
+    hole("Audited.begin", BOUND, "`host.audited`"),
+    hole("Run.begin", BOUND, "`host.run`"),
+    hole("Secret.status", "rust", "a method of `SecretSource`"),
+    hole(
+        "time_zone_version",
+        "rust",
+        "the constant `window::TIME_ZONE_VERSION`",
+    ),
+    hole("window::first_instant", BOUND, "a step of `resolve_window`"),
+    hole("window::last_second", BOUND, "a step of `resolve_window`"),
+    hole("window::zone", BOUND, "a step of `resolve_window`"),
+    hole("redact::redact_to", BOUND, "`redact` takes a limit there"),
+    hole(
+        "listener::exposure",
+        BOUND,
+        "`listener_exposure` takes the address as text",
+    ),
+    hole("audit::canonical_json", BOUND, "a step of `parameters_hash`"),
     hole(
         "Host.close",
         "rust",
