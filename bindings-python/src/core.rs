@@ -1,4 +1,4 @@
-//! `Host`, `Secret` and the inbox.
+//! `Host` and the inbox.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use nbhd_core::inbox::{Ingest, NewEvent};
 use nbhd_core::receipt::MemoryReceipts;
-use nbhd_core::secret::SecretSource;
 use nbhd_core::secure::SecureRequest;
 use nbhd_core::vault::Vault;
 use pyo3::exceptions::PyTypeError;
@@ -19,6 +18,7 @@ use crate::error::raise;
 use crate::runtime::block;
 use crate::secure::{Credential, access};
 use crate::work::{Work, WorkLoop};
+use crate::secret::Secret;
 use crate::tokens::ProgramTokens;
 
 /// How often a waiting worker looks for new work, in seconds: quick for a person, light for a store.
@@ -27,7 +27,6 @@ pub(crate) const POLL: Duration = Duration::from_millis(250);
 /// Adds the classes of this file to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Host>()?;
-    module.add_class::<Secret>()?;
     module.add_class::<Inbox>()?;
     module.add_class::<WorkLoop>()?;
     module.add_class::<Work>()
@@ -275,93 +274,6 @@ impl Host {
         Err(PyTypeError::new_err(
             "a Host is a handle, not data: pass its address and make a new one on the other side",
         ))
-    }
-}
-
-/// A secret: never printed, never pickled.
-///
-/// `Secret("…")`, `Secret.env("NAME")`, `Secret.file("…/name")`, `Secret.mounted("/run/secrets/name")`,
-/// `Secret.keyring("service", "account")`, and `Secret.chain([…])` of several.
-#[pyclass(frozen, module = "nbhd")]
-pub(crate) struct Secret(pub(crate) SecretSource);
-
-#[pymethods]
-impl Secret {
-    #[new]
-    fn new(value: String) -> Self {
-        Self(nbhd_core::Secret::new(value).into())
-    }
-
-    /// Read from the environment variable `name` when it is first needed.
-    #[staticmethod]
-    fn env(name: String) -> Self {
-        Self(nbhd_core::Secret::env(name))
-    }
-
-    /// Read from a file that only its owner may read, when it is first needed.
-    #[staticmethod]
-    fn file(path: PathBuf) -> Self {
-        Self(nbhd_core::Secret::file(path))
-    }
-
-    /// Read from a file that its owner and its group may read, when it is first needed.
-    #[staticmethod]
-    fn group_file(path: PathBuf) -> Self {
-        Self(nbhd_core::Secret::group_file(path))
-    }
-
-    /// Read from a file that an orchestrator mounts, when it is first needed.
-    #[staticmethod]
-    fn mounted(path: PathBuf) -> Self {
-        Self(nbhd_core::Secret::mounted(path))
-    }
-
-    /// Read from the keyring of the operating system, when it is first needed. Nobody is asked to unlock it.
-    #[staticmethod]
-    fn keyring(service: String, account: String) -> Self {
-        Self(nbhd_core::Secret::keyring(service, account))
-    }
-
-    /// Each of `sources` is asked in turn, until one has the secret.
-    #[staticmethod]
-    #[pyo3(signature = (sources: "list[Secret]"))]
-    fn chain(sources: Vec<PyRef<'_, Self>>) -> Self {
-        Self(nbhd_core::Secret::chain(
-            sources.iter().map(|source| source.0.clone()),
-        ))
-    }
-
-    /// Which source gives the secret, and its fingerprint; `SecretMissing` when none does.
-    #[pyo3(signature = () -> "SecretStatus")]
-    fn status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let status = py.detach(|| self.0.status());
-        Data(status.map_err(|error| raise(py, error))?).to_python(py)
-    }
-
-    fn __repr__(&self) -> &'static str {
-        "Secret(***)"
-    }
-
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(PyTypeError::new_err(
-            "a Secret is never pickled: pass the name of its source and read it on the other side",
-        ))
-    }
-}
-
-/// A secret, given as a `Secret` or as its text.
-#[derive(FromPyObject)]
-pub(crate) enum SecretArgument<'py> {
-    Secret(PyRef<'py, Secret>),
-    Text(String),
-}
-
-impl From<SecretArgument<'_>> for SecretSource {
-    fn from(argument: SecretArgument<'_>) -> Self {
-        match argument {
-            SecretArgument::Secret(secret) => secret.0.clone(),
-            SecretArgument::Text(text) => nbhd_core::Secret::new(text).into(),
-        }
     }
 }
 

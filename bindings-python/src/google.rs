@@ -9,9 +9,10 @@ use pyo3::types::PyDict;
 
 use crate::bridge::future;
 use crate::convert::{Data, ToPython, input, options};
-use crate::core::{Host, SecretArgument};
+use crate::core::Host;
 use crate::error::raise;
 use crate::runtime::block;
+use crate::secret::SecretArgument;
 
 /// Adds the classes of this file to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -26,6 +26,7 @@ mod outbox;
 mod queue;
 mod runtime;
 mod secure;
+mod secret;
 mod testkit;
 mod work;
 mod tokens;
@@ -43,6 +44,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     outbox::register(module)?;
     queue::register(module)?;
     limit::register(module)?;
+    secret::register(module)?;
     vault::register(module)?;
     audit::register(module)?;
     window::register(module)?;

@@ -5,8 +5,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::convert::{Data, ToPython};
-use crate::core::SecretArgument;
 use crate::error::raise;
+use crate::secret::SecretArgument;
 
 /// Adds the classes and functions of this file to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

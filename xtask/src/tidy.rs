@@ -166,8 +166,11 @@ fn in_library(file: &Path) -> bool {
         .any(|(name, _)| file.starts_with(format!("{name}/src")))
 }
 
-/// A vendor's name stands in its own folder only; comments may compare.
+/// A vendor's name stands in its own folder only; comments may compare. How everybody's keys begin is one table, for redaction.
 fn vendors(file: &Path, text: &str, faults: &mut Vec<String>, seen: &mut BTreeMap<&str, usize>) {
+    if file.ends_with("nbhd-core/src/secret/redact/families.rs") {
+        return;
+    }
     *seen.entry("files without a foreign vendor's name").or_default() += 1;
     for (vendor, homes) in VENDORS {
         if homes.iter().any(|home| file.starts_with(home)) || is_test_room(file) {

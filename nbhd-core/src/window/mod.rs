@@ -12,7 +12,7 @@
 //! # fn main() -> nbhd_core::Result<()> {
 //! let now = "2026-03-08T12:00:00Z".parse().expect("a time");
 //! let span = "today".parse::<Window>()?.resolve(now, zone("America/Havana")?)?;
-//! assert_eq!(span.start.to_rfc3339(), "2026-03-08T01:00:00-04:00");
+//! assert_eq!(nbhd_core::clock::rfc3339(span.start), "2026-03-08T01:00:00-04:00");
 //! # Ok(())
 //! # }
 //! ```
