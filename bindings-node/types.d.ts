@@ -103,6 +103,24 @@ export interface Attendee {
   resource: boolean;
 }
 
+/** What was done, by whom, with what, and how it ended. It holds no secret and no parameter. */
+export interface AuditEvent {
+  /** Its id. */
+  id: string;
+  /** When the action began, ISO 8601. */
+  at: string;
+  /** The fingerprint of who acted, such as `actor_0123456789abcdef`. */
+  actor: string;
+  /** What was done, such as `secure_request`. */
+  action: string;
+  /** SHA-256 of the parameters' canonical JSON, 64 hexadecimal digits. */
+  parametersHash: string;
+  /** `ok`, or the code of the error; `cancelled` when whoever acted went away. */
+  outcome: string;
+  /** How long it took, in seconds. */
+  seconds: number;
+}
+
 /** Everything billed so far. */
 export interface Bill {
   /** The requests, in order. */
@@ -790,6 +808,9 @@ export interface Explanation {
   /** What is left in every window that bounds it, the tightest first. */
   remaining: Array<Remaining>;
 }
+
+/** Who can reach a listener. */
+export type Exposure = "loopback" | "private" | "public";
 
 /** Why an answer ended. */
 export type FinishReason = "stop" | "length" | "tool_calls" | "filtered" | "paused" | "error" | "other";
@@ -1650,6 +1671,18 @@ export interface Receipt {
   costNanoUsd: number | null;
 }
 
+/** What a program's record belongs to: it opens nowhere else. What is not given is empty. */
+export interface RecordPlace {
+  /** The tenant. */
+  tenant?: string;
+  /** The provider. */
+  provider?: string;
+  /** The account. */
+  account?: string;
+  /** The field. */
+  field?: string;
+}
+
 /** A message that this one answers. */
 export interface Reference {
   /** Its id. */
@@ -1754,8 +1787,41 @@ export interface RouterStatus {
   overruns: Array<Overrun>;
 }
 
+/** One run of a program's action. */
+export interface RunRecord {
+  /** Its id. */
+  id: string;
+  /** The project that it belongs to. */
+  project: string;
+  /** What was run. */
+  action: string;
+  /** How it stands. */
+  status: RunStatus;
+  /** When it began, ISO 8601. */
+  startedAt: string;
+  /** When it ended, ISO 8601; absent while it runs. */
+  finishedAt: string | null;
+  /** How long it took, in seconds; absent while it runs. */
+  seconds: number | null;
+  /** The code of the error it failed with, such as `timeout`. */
+  errorClass: string | null;
+  /** The paths of what it made. */
+  artifactPaths: Array<string>;
+}
+
+/** How a run stands. */
+export type RunStatus = "running" | "succeeded" | "failed" | "cancelled";
+
 /** A time span: seconds as a number, or text like "60s", "500ms", "2m", "1h". */
 export type Seconds = number | string;
+
+/** Which source gives a secret, and how it looks: never the secret. */
+export interface SecretStatus {
+  /** The source, in words. */
+  source: string;
+  /** `sk-…abcd`, or `***` when it is shorter than 12 characters. */
+  fingerprint: string;
+}
 
 /** The answer to a secure request. Of its body, one of `json`, `text` and `base64` is there, or none when it is empty. */
 export interface SecureAnswer {
@@ -2096,6 +2162,16 @@ export interface Usage {
   providerCost: number | null;
 }
 
+/** Which key seals, and where it came from. Ids are not secret: they are the beginning of a hash. */
+export interface VaultStatus {
+  /** Where the keys came from, in words. */
+  source: string;
+  /** The id of the key that seals. */
+  keyId: string;
+  /** The ids of all keys that open, that one included. */
+  opens: Array<string>;
+}
+
 /** How it stands. */
 export type Verdict = "ok" | "degraded" | "down";
 
@@ -2109,3 +2185,11 @@ export interface Wait {
 
 /** A kind of window. */
 export type WindowKind = "call" | "run" | "hour" | "day" | "month";
+
+/** The two ends of a window, both within it. */
+export interface WindowSpan {
+  /** The first instant. */
+  start: string;
+  /** The last second. */
+  end: string;
+}

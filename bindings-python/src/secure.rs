@@ -6,8 +6,8 @@ use nbhd_core::{Error, Result};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use crate::core::SecretArgument;
 use crate::error::raise;
+use crate::secret::SecretArgument;
 
 /// Adds the classes of this file to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -107,6 +107,24 @@ class Attendee(TypedDict):
     """Whether it is a room or a thing."""
 
 
+class AuditEvent(TypedDict):
+    """What was done, by whom, with what, and how it ended. It holds no secret and no parameter."""
+    id: str
+    """Its id."""
+    at: str
+    """When the action began, ISO 8601."""
+    actor: str
+    """The fingerprint of who acted, such as `actor_0123456789abcdef`."""
+    action: str
+    """What was done, such as `secure_request`."""
+    parameters_hash: str
+    """SHA-256 of the parameters' canonical JSON, 64 hexadecimal digits."""
+    outcome: str
+    """`ok`, or the code of the error; `cancelled` when whoever acted went away."""
+    seconds: float
+    """How long it took, in seconds."""
+
+
 class Bill(TypedDict):
     """Everything billed so far."""
     entries: list[BillEntry]
@@ -1415,6 +1433,18 @@ class Receipt(TypedDict):
     """What it cost in nano-USD, when it is a thing that costs."""
 
 
+class RecordPlace(TypedDict):
+    """What a program's record belongs to: it opens nowhere else. What is not given is empty."""
+    tenant: NotRequired[str]
+    """The tenant."""
+    provider: NotRequired[str]
+    """The provider."""
+    account: NotRequired[str]
+    """The account."""
+    field: NotRequired[str]
+    """The field."""
+
+
 class Reference(TypedDict):
     """A message that this one answers."""
     message_id: MessageId
@@ -1511,6 +1541,36 @@ class RouterStatus(TypedDict):
     """Every candidate of every chain, once."""
     overruns: list[Overrun]
     """Models that were billed above their bound: blocked under a cap until their row is raised."""
+
+
+class RunRecord(TypedDict):
+    """One run of a program's action."""
+    id: str
+    """Its id."""
+    project: str
+    """The project that it belongs to."""
+    action: str
+    """What was run."""
+    status: RunStatus
+    """How it stands."""
+    started_at: str
+    """When it began, ISO 8601."""
+    finished_at: str | None
+    """When it ended, ISO 8601; absent while it runs."""
+    seconds: float | None
+    """How long it took, in seconds; absent while it runs."""
+    error_class: str | None
+    """The code of the error it failed with, such as `timeout`."""
+    artifact_paths: list[str]
+    """The paths of what it made."""
+
+
+class SecretStatus(TypedDict):
+    """Which source gives a secret, and how it looks: never the secret."""
+    source: str
+    """The source, in words."""
+    fingerprint: str
+    """`sk-…abcd`, or `***` when it is shorter than 12 characters."""
 
 
 class SecureAnswer(TypedDict):
@@ -1825,12 +1885,30 @@ class Usage(TypedDict):
     """What the provider itself says that it cost, in nano-USD, rounded up."""
 
 
+class VaultStatus(TypedDict):
+    """Which key seals, and where it came from. Ids are not secret: they are the beginning of a hash."""
+    source: str
+    """Where the keys came from, in words."""
+    key_id: str
+    """The id of the key that seals."""
+    opens: list[str]
+    """The ids of all keys that open, that one included."""
+
+
 class Wait(TypedDict):
     """A pause within an operation, and why."""
     cause: str
     """Why, such as `retry_after`, `backoff`, `permit` or `single_flight`."""
     seconds: float
     """How long, in seconds."""
+
+
+class WindowSpan(TypedDict):
+    """The two ends of a window, both within it."""
+    start: str
+    """The first instant."""
+    end: str
+    """The last second."""
 
 
 # An account of ours on a channel: the bot, the mailbox, the number.
@@ -1904,6 +1982,9 @@ EventStatus = Literal["confirmed", "tentative", "cancelled"]
 
 # When an event begins or ends: a day, or a time. They are not comparable without a time zone, so they are different types.
 EventTime = Union["EventTimeAllDay", "EventTimeTimed"]
+
+# Who can reach a listener.
+Exposure = Literal["loopback", "private", "public"]
 
 # Why an answer ended.
 FinishReason = Literal["stop", "length", "tool_calls", "filtered", "paused", "error", "other"]
@@ -2038,6 +2119,9 @@ ResponseStatus = Literal["none", "needs_action", "accepted", "tentative", "decli
 # Who speaks.
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
+# How a run stands.
+RunStatus = Literal["running", "succeeded", "failed", "cancelled"]
+
 # A time span: seconds as a number, or text like "60s", "500ms", "2m", "1h".
 Seconds = Union[float, str]
 
@@ -2084,6 +2168,7 @@ __all__ = [
     "Answer",
     "AttachmentKind",
     "Attendee",
+    "AuditEvent",
     "Bill",
     "BillEntry",
     "BreakerPosition",
@@ -2143,6 +2228,7 @@ __all__ = [
     "EventTimeAllDay",
     "EventTimeTimed",
     "Explanation",
+    "Exposure",
     "FinishReason",
     "Forwarded",
     "FreeBusy",
@@ -2209,6 +2295,7 @@ __all__ = [
     "Reaction",
     "ReasoningEffort",
     "Receipt",
+    "RecordPlace",
     "Reference",
     "Remaining",
     "Reply",
@@ -2217,7 +2304,10 @@ __all__ = [
     "Role",
     "RouterConfig",
     "RouterStatus",
+    "RunRecord",
+    "RunStatus",
     "Seconds",
+    "SecretStatus",
     "SecureAnswer",
     "SecureRequest",
     "Sender",
@@ -2255,7 +2345,9 @@ __all__ = [
     "ToolChoiceTool",
     "Trust",
     "Usage",
+    "VaultStatus",
     "Verdict",
     "Wait",
     "WindowKind",
+    "WindowSpan",
 ]
