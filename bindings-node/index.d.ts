@@ -4,6 +4,7 @@ import type {
   Accepted,
   Activity,
   Answer,
+  AuditEvent,
   Bill,
   BreakerState,
   Brief,
@@ -21,6 +22,7 @@ import type {
   Endpoints,
   ErrorData,
   Explanation,
+  Exposure,
   FreeBusy,
   FreeBusyAnswer,
   InboxEvent,
@@ -44,21 +46,57 @@ import type {
   Probe,
   QueueRules,
   Receipt,
+  RecordPlace,
   Remaining,
   Reply,
   RouterConfig,
   RouterStatus,
+  RunRecord,
+  SecretStatus,
   SecureAnswer,
   SecureRequest,
   SentMessage,
   Spend,
   StreamEvent,
+  VaultStatus,
+  WindowSpan,
 } from "./types.js";
 export type * from "./types.js";
 
 /** What every call takes: a signal that cancels it, also when it is aborted already. The call rejects with `AbortError`. */
 export interface CallOptions {
   signal?: AbortSignal;
+}
+
+/**
+ * A program's own storage of the sealed records of accounts. `save` keeps `record` in the place of `previous` (`null`: of nothing)
+ * and says true; where something else is there by now it changes nothing and says false. To compare and to write are one step.
+ */
+export interface TokenStore {
+  load(provider: string, account: string): string | null | undefined | Promise<string | null | undefined>;
+  save(provider: string, account: string, record: string, previous: string | null): boolean | Promise<boolean>;
+}
+
+/** What a host is made with. */
+export interface HostOptions {
+  /** The key that seals secrets at rest; without it the chain of the vault is asked. */
+  vaultKey?: Secret | string;
+  /** For tests. */
+  clock?: Clock;
+  /** Accepts, for the reason that it says, a store that may lose what it acknowledged. */
+  lossyStore?: string;
+  /** A file of JSON lines that audit events go to. */
+  auditFile?: string;
+  /** A file of JSON lines that run records go to. */
+  runsFile?: string;
+  /** Whether each line is on the disk before the call goes on. */
+  syncFiles?: boolean;
+  /** Called with each audit event. */
+  onAudit?: (event: AuditEvent) => void;
+  /** Keeps the sealed records of accounts in the program's own storage. */
+  tokens?: TokenStore;
+  /** How long that storage may take to answer, in seconds; 30 unless said. */
+  tokensTimeout?: number;
 }
 
 /** A list of results that also knows its receipt and the token of its next page. */
@@ -108,11 +146,29 @@ declare class NbhdError extends Error {
   receipt?: Receipt;
 }
 
+/** How an actor is named in audit events: the same actor always has the same name. */
+declare function actorFingerprint(actor: string): string;
+
 /** A brief from what was fetched: inbox, calendar, action items with their sources. Deterministic. */
 declare function buildBrief(fetched: BriefInput): Brief;
 
+/** Who can reach a listener on this address, with a port or without: `loopback`, `private` (one's own tailnet) or `public`. */
+declare function listenerExposure(address: string): Exposure;
+
+/** SHA-256 of the canonical JSON of `parameters`, as 64 hexadecimal digits: the order of names does not count. */
+declare function parametersHash(parameters: unknown): string;
+
+/** `text` with `***` in the place of what is or may be a credential; cut to `limit` characters, the last one `…`. */
+declare function redact(text: string, limit?: number): string;
+
 /** A brief as Markdown. */
 declare function renderBrief(brief: Brief): string;
+
+/** The two ends of a window such as `today`, `last_7_days`, `since:2026-01-01`, or of a kind and its value (`last_n_days`, `7`). `now` is the present, with its offset; it is never read. The ends are in `timeZone`, each with its own offset. */
+declare function resolveWindow(window: string, options: { now: string; timeZone?: string; value?: string }): WindowSpan;
+
+/** The release of the IANA time zone database that is compiled in, such as `2025b`. */
+declare function timeZoneVersion(): string;
 
 /** A model's answer as a brief, when it claims nothing that was not fetched; else `invalid_input` with every problem. `references` are the sources that were fetched, such as `gmail:18c1` and `gcal:abc`. */
 declare function validateBrief(answer: string, references: Array<string>): Brief;
@@ -156,6 +212,14 @@ declare class AlertGate {
   constructor(host: Host, options?: { interval?: number });
   /** A ticket to send an alert of `check` to `recipient`; `null` when one was sent not long ago, or is being sent. */
   begin(check: string, recipient: string, options?: CallOptions): Promise<Ticket | null>;
+}
+
+/** An action that is under way: it leaves one audit event. One that is never ended is written down as `cancelled` when it is collected. */
+declare class Audited {
+  /** Made by its calls only. */
+  private constructor();
+  /** The action has ended, with this error or well: the event is written and returned. It ends once. */
+  end(error?: unknown): AuditEvent;
 }
 
 /** The calendars of an account. */
@@ -214,11 +278,21 @@ declare class Google {
 
 /** What the program around us provides: store, secrets, clock, receipt sink, transport. `new Host("sqlite:nbhd.db")`, `new Host("memory:")`, `new Host("redis://host/0")`. It opens nothing until the first call. `lossyStore` accepts, for the reason that it says, a store that may lose what it acknowledged. */
 declare class Host {
-  constructor(address: string, options?: { vaultKey?: Secret | string; clock?: Clock; lossyStore?: string });
+  constructor(address: string, options?: HostOptions);
   /** Durable work: what was accepted and is not handled yet. */
   get inbox(): Inbox;
   /** The receipts of the last 1,000 calls, oldest first. */
   receipts(): Array<Receipt>;
+  /** The last 1,000 audit events, oldest first. */
+  audit(): Array<AuditEvent>;
+  /** The last 1,000 run records, oldest first: one when a run begins, one when it ends. */
+  runs(): Array<RunRecord>;
+  /** `actor` begins `action` with `parameters`, of which the fingerprint and the hash are kept. */
+  audited(actor: string, action: string, parameters?: unknown): Audited;
+  /** A run of `action` in `project` begins. */
+  run(project: string, action: string): Run;
+  /** The vault, for a program's own secrets. */
+  get vault(): Vault;
   /** Finishes what runs and closes the store. The next call opens it again. */
   close(): Promise<void>;
   /** Creates the store where that is a step of its own. SQLite and memory make themselves. */
@@ -340,6 +414,18 @@ declare class Router {
   remaining(scopes: Array<string>, options?: CallOptions): Promise<Array<Remaining>>;
 }
 
+/** A run that is under way: it leaves a record when it begins and when it ends. */
+declare class Run {
+  /** Made by its calls only. */
+  private constructor();
+  /** Its id. */
+  get id(): string;
+  /** It made something that is kept at `path`. */
+  addArtifact(path: string): void;
+  /** It has ended, with this error or well: the record is written and returned. It ends once. */
+  end(error?: unknown): RunRecord;
+}
+
 /** A server that plays the `http` list of a conformance case, in order, and reports what did not match. */
 declare class Script {
   constructor(http: Array<any>);
@@ -356,6 +442,16 @@ declare class Secret {
   static env(name: string): Secret;
   /** Read from a file that only its owner may read, when it is first needed. */
   static file(path: string): Secret;
+  /** Read from a file that its owner and its group may read, when it is first needed. */
+  static groupFile(path: string): Secret;
+  /** Read from a file that an orchestrator mounts, when it is first needed. */
+  static mounted(path: string): Secret;
+  /** Read from the keyring of the operating system, when it is first needed. Nobody is asked to unlock it. */
+  static keyring(service: string, account: string): Secret;
+  /** Each of `sources` is asked in turn, until one has the secret. */
+  static chain(sources: Array<Secret>): Secret;
+  /** Which source gives the secret, and its fingerprint; `secret_missing` when none does. */
+  status(): SecretStatus;
 }
 
 /** A stateful Google in this process. */
@@ -465,6 +561,22 @@ declare class Ticket {
   failed(): Promise<void>;
 }
 
+/** Seals a program's own secrets at rest with the host's key. It does not open what nbhd itself has sealed. */
+declare class Vault {
+  /** Made by its calls only. */
+  private constructor();
+  /** Seals `text` as one line of text that opens for the same place only: tenant, provider, account, field. */
+  seal(text: Secret | string, place: RecordPlace): string;
+  /** Opens what was sealed for the same place; else `invalid_state`. */
+  open(sealed: string, place: RecordPlace): string;
+  /** Seals again what an older key had sealed; `null` when the first key did it already. */
+  reseal(sealed: string, place: RecordPlace): string | null;
+  /** Reads the keys again, from where they came: how they are rotated in a program that goes on. */
+  reload(): VaultStatus;
+  /** Which source gives the key, and the ids of the keys. */
+  status(): VaultStatus;
+}
+
 /** One event in a worker's hands. It ends with `done`, `commit` or `fail`; without any of them its lane is free again when the lease ends. */
 declare class Work {
   /** Made by its calls only. */
@@ -500,4 +612,4 @@ declare namespace testkit {
   export { Clock, Script, StandInGoogle as Google, StandInModels as Models, StandInTelegram as Telegram };
 }
 
-export { NbhdError, testkit, Host, Secret, Credential, Inbox, Work, Outbox, Queue, Worker, JobWork, Limits, AlertGate, StateGate, Ticket, Google, Account, AccessToken, Gmail, Calendar, Router, Stream, Telegram, buildBrief, validateBrief, renderBrief };
+export { NbhdError, testkit, Host, Secret, Credential, Inbox, Work, Outbox, Queue, Worker, JobWork, Limits, AlertGate, StateGate, Ticket, Vault, Audited, Run, redact, resolveWindow, timeZoneVersion, listenerExposure, parametersHash, actorFingerprint, Google, Account, AccessToken, Gmail, Calendar, Router, Stream, Telegram, buildBrief, validateBrief, renderBrief };

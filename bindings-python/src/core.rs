@@ -16,10 +16,10 @@ use crate::bridge::future;
 use crate::convert::{Data, ToPython, input};
 use crate::error::raise;
 use crate::runtime::block;
-use crate::secure::{Credential, access};
-use crate::work::{Work, WorkLoop};
 use crate::secret::Secret;
+use crate::secure::{Credential, access};
 use crate::tokens::ProgramTokens;
+use crate::work::{Work, WorkLoop};
 
 /// How often a waiting worker looks for new work, in seconds: quick for a person, light for a store.
 pub(crate) const POLL: Duration = Duration::from_millis(250);

@@ -28,10 +28,10 @@ mod runtime;
 mod secret;
 mod secure;
 mod testkit;
-mod work;
 mod tokens;
 mod vault;
 mod window;
+mod work;
 
 use pyo3::prelude::*;
 

@@ -8,6 +8,7 @@ from nbhd.types import (
     Accepted,
     Activity,
     Answer,
+    AuditEvent,
     Bill,
     BreakerState,
     Brief,
@@ -21,6 +22,7 @@ from nbhd.types import (
     Dispatched,
     Endpoints,
     Explanation,
+    Exposure,
     FreeBusyAnswer,
     InboxEvent,
     Ingest,
@@ -45,6 +47,8 @@ from nbhd.types import (
     Reply,
     RouterConfig,
     RouterStatus,
+    RunRecord,
+    SecretStatus,
     SecureAnswer,
     SecureRequest,
     SentMessage,
@@ -52,6 +56,8 @@ from nbhd.types import (
     StreamEvent,
     Tool,
     ToolChoice,
+    VaultStatus,
+    WindowSpan,
 )
 from os import PathLike
 from types import TracebackType
@@ -59,12 +65,19 @@ from typing import Any, final
 from typing_extensions import Self
 
 __all__ = [
+    "actor_fingerprint",
     "build_brief",
+    "listener_exposure",
+    "parameters_hash",
+    "redact",
     "render_brief",
+    "resolve_window",
+    "time_zone_version",
     "validate_brief",
     "AccessToken",
     "Account",
     "AlertGate",
+    "Audited",
     "Calendar",
     "Clock",
     "Credential",
@@ -78,6 +91,7 @@ __all__ = [
     "Outbox",
     "Queue",
     "Router",
+    "Run",
     "Script",
     "Secret",
     "StandInGoogle",
@@ -87,6 +101,7 @@ __all__ = [
     "Stream",
     "Telegram",
     "Ticket",
+    "Vault",
     "Work",
     "WorkLoop",
     "Worker",
@@ -95,11 +110,29 @@ __all__ = [
 
 __version__: str
 
+def actor_fingerprint(actor: str) -> str:
+    """How an actor is named in audit events: the same actor always has the same name."""
+
 def build_brief(fetched: BriefInput) -> Brief:
     """A brief from what was fetched: inbox, calendar, action items with their sources. Deterministic."""
 
+def listener_exposure(address: str) -> Exposure:
+    """Who can reach a listener on this address, with a port or without: `loopback`, `private` (one's own tailnet) or `public`."""
+
+def parameters_hash(parameters: Any) -> str:
+    """SHA-256 of the canonical JSON of `parameters`, as 64 hexadecimal digits: the order of names does not count."""
+
+def redact(text: str, limit: int | None = None) -> str:
+    """`text` with `***` in the place of what is or may be a credential; cut to `limit` characters, the last one `…`."""
+
 def render_brief(brief: Brief) -> str:
     """A brief as Markdown."""
+
+def resolve_window(window: str, *, now: str | datetime, time_zone: str = "UTC", value: str | None = None) -> WindowSpan:
+    """The two ends of a window such as `today`, `last_7_days`, `since:2026-01-01`, or of a kind and its value (`last_n_days`, `7`). `now` is the present, with its offset; it is never read. The ends are in `time_zone`, each with its own offset."""
+
+def time_zone_version() -> str:
+    """The release of the IANA time zone database that is compiled in, such as `2025b`."""
 
 def validate_brief(answer: str, references: list[str]) -> Brief:
     """A model's answer as a brief, when it claims nothing that was not fetched; else `InvalidInput` with every problem. `references` are the sources that were fetched, such as `gmail:18c1` and `gcal:abc`."""
@@ -179,6 +212,22 @@ class AlertGate:
 
     def abegin(self, check: str, recipient: str) -> Coroutine[Any, Any, Ticket | None]:
         """Awaitable twin of `begin`."""
+
+@final
+class Audited:
+    """An action that is under way, as a context manager: it leaves one audit event, however the block ends. `with host.audited("user:42", "mail.send", {"to": …}):`"""
+
+    def end(self, error: BaseException | None = None) -> AuditEvent:
+        """The action has ended, with this exception or well: the event is written and returned. It ends once."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool: ...
 
 @final
 class Calendar:
@@ -322,7 +371,7 @@ class Google:
 
 @final
 class Host:
-    """What the program around us provides: store, secrets, clock, receipt sink, transport. `Host("sqlite:nbhd.db")`, `Host("memory:")`, `Host("redis://host/0")`. It opens nothing until the first call. `vault_key` is the key that seals secrets at rest; without it the chain of the vault is asked. `clock` is a `testkit.Clock`, for tests. `lossy_store` accepts, for the reason that it says, a store that may lose what it acknowledged."""
+    """What the program around us provides: store, secrets, clock, receipt sink, transport. `Host("sqlite:nbhd.db")`, `Host("memory:")`, `Host("redis://host/0")`. It opens nothing until the first call. `vault_key` is the key that seals secrets at rest; without it the chain of the vault is asked. `clock` is a `testkit.Clock`, for tests. `lossy_store` accepts, for the reason that it says, a store that may lose what it acknowledged. `audit_file` and `runs_file` are files of JSON lines that audit events and run records go to, each on the disk before the call goes on where `sync_files` says so; `on_audit` is called with each audit event. `tokens` keeps the sealed records of accounts in the program's own storage: an object with `load(provider, account)` and `save(provider, account, record, previous)`, which are called on the program's own threads and answer within `tokens_timeout` seconds."""
 
     def __new__(
         cls,
@@ -331,6 +380,12 @@ class Host:
         vault_key: Secret | None = None,
         clock: Clock | None = None,
         lossy_store: str | None = None,
+        audit_file: str | PathLike[str] | None = None,
+        runs_file: str | PathLike[str] | None = None,
+        sync_files: bool = False,
+        on_audit: Any = None,
+        tokens: Any = None,
+        tokens_timeout: float = 30.0,
     ) -> Self: ...
 
     @property
@@ -349,6 +404,22 @@ class Host:
 
     def receipts(self) -> list[Receipt]:
         """The receipts of the last 1,000 calls, oldest first."""
+
+    def audit(self) -> list[AuditEvent]:
+        """The last 1,000 audit events, oldest first."""
+
+    def runs(self) -> list[RunRecord]:
+        """The last 1,000 run records, oldest first: one when a run begins, one when it ends."""
+
+    def audited(self, actor: str, action: str, parameters: Any = None) -> Audited:
+        """`actor` begins `action` with `parameters`, of which the fingerprint and the hash are kept. A context manager."""
+
+    def run(self, project: str, action: str) -> Run:
+        """A run of `action` in `project` begins. A context manager."""
+
+    @property
+    def vault(self) -> Vault:
+        """The vault, for a program's own secrets."""
 
     def close(self) -> None:
         """Finishes what runs and closes the store. The next call opens it again."""
@@ -779,6 +850,29 @@ class Router:
         """Awaitable twin of `remaining`."""
 
 @final
+class Run:
+    """A run that is under way, as a context manager: it leaves a record when it begins and when it ends, whichever way. `with host.run("brief", "nightly") as run:`"""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    def add_artifact(self, path: str | PathLike[str]) -> None:
+        """It made something that is kept at `path`."""
+
+    def end(self, error: BaseException | None = None) -> RunRecord:
+        """It has ended, with this exception or well: the record is written and returned. It ends once."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool: ...
+
+@final
 class Script:
     """A server that plays the `http` list of a conformance case, in order, and reports what did not match."""
 
@@ -793,7 +887,7 @@ class Script:
 
 @final
 class Secret:
-    """A secret: never printed, never pickled. `Secret("…")`, `Secret.env("NAME")`, `Secret.file("/run/secrets/name")`."""
+    """A secret: never printed, never pickled. `Secret("…")`, `Secret.env("NAME")`, `Secret.file("…/name")`, `Secret.mounted("/run/secrets/name")`, `Secret.keyring("service", "account")`, and `Secret.chain([…])` of several."""
 
     def __new__(cls, value: str) -> Self: ...
 
@@ -804,6 +898,25 @@ class Secret:
     @staticmethod
     def file(path: str | PathLike[str]) -> Secret:
         """Read from a file that only its owner may read, when it is first needed."""
+
+    @staticmethod
+    def group_file(path: str | PathLike[str]) -> Secret:
+        """Read from a file that its owner and its group may read, when it is first needed."""
+
+    @staticmethod
+    def mounted(path: str | PathLike[str]) -> Secret:
+        """Read from a file that an orchestrator mounts, when it is first needed."""
+
+    @staticmethod
+    def keyring(service: str, account: str) -> Secret:
+        """Read from the keyring of the operating system, when it is first needed. Nobody is asked to unlock it."""
+
+    @staticmethod
+    def chain(sources: list[Secret]) -> Secret:
+        """Each of `sources` is asked in turn, until one has the secret."""
+
+    def status(self) -> SecretStatus:
+        """Which source gives the secret, and its fingerprint; `SecretMissing` when none does."""
 
 @final
 class StandInGoogle:
@@ -1098,6 +1211,49 @@ class Ticket:
 
     def afailed(self) -> Coroutine[Any, Any, None]:
         """Awaitable twin of `failed`."""
+
+@final
+class Vault:
+    """Seals a program's own secrets at rest with the host's key. It does not open what nbhd itself has sealed."""
+
+    def seal(
+        self,
+        text: Secret | str,
+        *,
+        tenant: str = String :: new (),
+        provider: str = String :: new (),
+        account: str = String :: new (),
+        field: str = String :: new (),
+    ) -> str:
+        """Seals `text` as one line of text that opens for the same tenant, provider, account and field only."""
+
+    def open(
+        self,
+        sealed: str,
+        *,
+        tenant: str = String :: new (),
+        provider: str = String :: new (),
+        account: str = String :: new (),
+        field: str = String :: new (),
+    ) -> str:
+        """Opens what was sealed for the same tenant, provider, account and field; else `InvalidState`."""
+
+    def reseal(
+        self,
+        sealed: str,
+        *,
+        tenant: str = String :: new (),
+        provider: str = String :: new (),
+        account: str = String :: new (),
+        field: str = String :: new (),
+    ) -> str | None:
+        """Seals again what an older key had sealed; `None` when the first key did it already."""
+
+    def reload(self) -> VaultStatus:
+        """Reads the keys again, from where they came: how they are rotated in a program that goes on."""
+
+    def status(self) -> VaultStatus:
+        """Which source gives the key, and the ids of the keys."""
 
 @final
 class Work:
