@@ -1,5 +1,10 @@
 //! The outbox: what is to be sent, and what became of it. A channel sends; this looks and decides.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "each is a parameter of the call in JavaScript"
+)]
+
 use napi::bindgen_prelude::{Object, PromiseRaw, Result};
 use napi::{Env, Unknown};
 use napi_derive::napi;
@@ -125,7 +130,6 @@ impl Outbox {
         ts_args_type = "channel: string, account: string, key: string, index: number, result: unknown, options?: CallOptions",
         ts_return_type = "Promise<Intent>"
     )]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the call in JavaScript")]
     pub fn prove_sent<'env>(
         &self,
         env: &'env Env,
