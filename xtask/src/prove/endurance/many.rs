@@ -24,7 +24,7 @@ const CALM: Duration = Duration::from_secs(2);
 const SHORT: Duration = Duration::from_millis(500);
 
 /// How long workers start and connect before it counts.
-const WARM: Duration = Duration::from_millis(1_500);
+const WARM: Duration = Duration::from_millis(1_000);
 
 /// How often the clock is looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -77,7 +77,7 @@ fn attack(stage: &Stage, site: &Site, defect: Option<&'static str>, seen: &mut S
     };
     site::create(stage, site)?;
     let window = Duration::from_secs(if stage.long { 20 } else { 2 });
-    let chaos = Duration::from_secs(if stage.long { 120 } else { 5 });
+    let chaos = Duration::from_secs(if stage.long { 120 } else { 4 });
     let mut setting = Setting::for_events(if defect.is_some() { 60 } else { 300 });
     setting.sabotage = defect;
     if defect.is_some() {
