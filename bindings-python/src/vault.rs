@@ -21,15 +21,15 @@ pub(crate) struct Vault(pub(crate) nbhd_core::Host);
 #[pymethods]
 impl Vault {
     /// Seals `text` as one line of text that opens for the same tenant, provider, account and field only.
-    #[pyo3(signature = (text: "Secret | str", *, tenant = String::new(), provider = String::new(), account = String::new(), field = String::new()))]
+    #[pyo3(signature = (text: "Secret | str", *, tenant = "", provider = "", account = "", field = ""))]
     fn seal(
         &self,
         py: Python<'_>,
         text: SecretArgument<'_>,
-        tenant: String,
-        provider: String,
-        account: String,
-        field: String,
+        tenant: &str,
+        provider: &str,
+        account: &str,
+        field: &str,
     ) -> PyResult<String> {
         let text = nbhd_core::secret::SecretSource::from(text);
         let place = place(tenant, provider, account, field);
@@ -38,15 +38,15 @@ impl Vault {
     }
 
     /// Opens what was sealed for the same tenant, provider, account and field; else `InvalidState`.
-    #[pyo3(signature = (sealed, *, tenant = String::new(), provider = String::new(), account = String::new(), field = String::new()))]
+    #[pyo3(signature = (sealed, *, tenant = "", provider = "", account = "", field = ""))]
     fn open(
         &self,
         py: Python<'_>,
         sealed: &str,
-        tenant: String,
-        provider: String,
-        account: String,
-        field: String,
+        tenant: &str,
+        provider: &str,
+        account: &str,
+        field: &str,
     ) -> PyResult<String> {
         let place = place(tenant, provider, account, field);
         py.detach(|| self.0.vault().program().open(sealed, &place))
@@ -55,15 +55,15 @@ impl Vault {
     }
 
     /// Seals again what an older key had sealed; `None` when the first key did it already.
-    #[pyo3(signature = (sealed, *, tenant = String::new(), provider = String::new(), account = String::new(), field = String::new()))]
+    #[pyo3(signature = (sealed, *, tenant = "", provider = "", account = "", field = ""))]
     fn reseal(
         &self,
         py: Python<'_>,
         sealed: &str,
-        tenant: String,
-        provider: String,
-        account: String,
-        field: String,
+        tenant: &str,
+        provider: &str,
+        account: &str,
+        field: &str,
     ) -> PyResult<Option<String>> {
         let place = place(tenant, provider, account, field);
         py.detach(|| self.0.vault().program().reseal(sealed, &place))
@@ -95,12 +95,12 @@ impl Vault {
     }
 }
 
-fn place(tenant: String, provider: String, account: String, field: String) -> RecordPlace {
+fn place(tenant: &str, provider: &str, account: &str, field: &str) -> RecordPlace {
     RecordPlace {
-        tenant,
-        provider,
-        account,
-        field,
+        tenant: tenant.to_owned(),
+        provider: provider.to_owned(),
+        account: account.to_owned(),
+        field: field.to_owned(),
     }
 }
 

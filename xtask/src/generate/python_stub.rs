@@ -72,7 +72,12 @@ fn imports(body: &str, model: &Model) -> String {
     for name in model.types.keys().filter(|name| used.contains(name.as_str())) {
         modules.entry("nbhd.types").or_default().push(name);
     }
-    modules.iter().fold(String::new(), |mut out, (from, names)| {
+    let whole = if used.contains("builtins") {
+        "import builtins\n".to_owned()
+    } else {
+        String::new()
+    };
+    modules.iter().fold(whole, |mut out, (from, names)| {
         let line = format!("from {from} import {}", names.join(", "));
         if line.len() <= 120 {
             let _ = writeln!(out, "{line}");
@@ -87,7 +92,13 @@ fn write_class(out: &mut String, name: &str, class: &Class, model: &Model) -> Re
     let _ = write!(out, "\n@final\nclass {name}:\n    {}\n", quoted(&class.doc, name));
     for method in class.methods.iter().filter(|method| is_shown(&method.name)) {
         out.push('\n');
-        write_function(out, method, model, "    ")?;
+        let mut written = String::new();
+        write_function(&mut written, method, model, "    ")?;
+        // A method `list` hides the type from the annotations of its class.
+        if class.methods.iter().any(|method| method.name == "list") {
+            written = written.replace(" list[", " builtins.list[");
+        }
+        out.push_str(&written);
     }
     Ok(())
 }
