@@ -242,7 +242,8 @@ fn dependencies(faults: &mut Vec<String>, seen: &mut BTreeMap<&str, usize>) -> R
 }
 
 /// Every path that a document names is one that a clone has: a file git knows, or a folder of such files. What a build
-/// leaves behind does not count.
+/// leaves behind does not count, neither as what is named nor as what tells a path from another word: the answer is the
+/// same in a fresh clone and in a used one.
 fn documents(
     files: &[PathBuf],
     faults: &mut Vec<String>,
@@ -260,7 +261,7 @@ fn documents(
                 || word
                     .split('/')
                     .next()
-                    .is_none_or(|top| !shell::root().join(top).exists())
+                    .is_none_or(|top| !files.iter().any(|file| file.starts_with(top)))
             {
                 continue;
             }

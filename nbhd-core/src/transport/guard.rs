@@ -56,7 +56,8 @@ impl Guard {
     async fn follow(&self, operation: &Operation, mut request: Request) -> Result<Response> {
         // Whether a request that changes something was answered "done, see there": whatever fails from then on, it may have happened.
         let mut done = false;
-        for hop in 0.. {
+        let mut hops = 0;
+        loop {
             let reply = match self.inner.send(operation, request.clone()).await {
                 Ok(reply) => reply,
                 Err(error) if done => return Err(error.with_outcome(Outcome::Unknown)),
@@ -71,7 +72,7 @@ impl Guard {
                 let outcome = if done { Outcome::Unknown } else { Outcome::Refused };
                 error.with_outcome(outcome).with_provider_status(status.as_u16())
             };
-            if hop == self.reach.redirects {
+            if hops == self.reach.redirects {
                 let limit = self.reach.redirects;
                 return Err(refuse(Error::new(
                     Code::PolicyDenied,
@@ -80,8 +81,8 @@ impl Guard {
             }
             request = redirect::next(request, status, location).map_err(refuse)?;
             self.reach.check(&request.url).map_err(refuse)?;
+            hops += 1;
         }
-        unreachable!("the loop ends at its limit of redirects")
     }
 }
 
