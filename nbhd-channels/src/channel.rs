@@ -3,6 +3,7 @@
 //! A channel does no I/O of its own: `parse` and `prepare` are pure, `dispatch` and `probe` hand requests to the transport.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use nbhd_core::{Host, Operation, Result};
@@ -135,10 +136,30 @@ pub struct Capabilities {
     pub ack_seconds: Option<f64>,
     /// What identifies an event.
     pub dedupe: String,
-    /// Whether the platform deduplicates our sends by a key, and for how long, in seconds.
+    /// How long the platform may deliver an event again after it was first delivered, in seconds, where it says; the
+    /// inbox remembers events at least this long, and where it does not say, for the inbox's own default.
+    pub redelivery_seconds: Option<f64>,
+    /// For how long the platform deduplicates our sends by their key, in seconds; `None` where it does not. Within it an
+    /// unknown part is sent again under the same key.
     pub send_dedupe_seconds: Option<f64>,
     /// How a webhook call proves who made it.
     pub verification: Verification,
+}
+
+impl Capabilities {
+    /// How long the inbox has to know an event again, where the platform says.
+    pub(crate) fn redelivery(&self) -> Option<Duration> {
+        window(self.redelivery_seconds)
+    }
+
+    /// For how long the platform deduplicates a part's key.
+    pub(crate) fn send_dedupe(&self) -> Option<Duration> {
+        window(self.send_dedupe_seconds)
+    }
+}
+
+fn window(seconds: Option<f64>) -> Option<Duration> {
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
 /// In what form styled text goes out.

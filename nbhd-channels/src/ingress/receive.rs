@@ -51,9 +51,13 @@ async fn take(channel: &dyn Channel, call: &Webhook) -> Result<Taken> {
     if let Some(reply) = channel.handshake(&body)? {
         return Ok(Taken::Handshake(Box::new(reply)));
     }
+    let mut inbox = channel.host().inbox();
+    if let Some(horizon) = channel.capabilities().redelivery() {
+        inbox = inbox.with_redelivery(horizon);
+    }
     let mut accepted = Vec::new();
     for event in channel.parse(&body)? {
-        accepted.push(channel.host().inbox().accept(event.to_new_event()?).await?);
+        accepted.push(inbox.accept(event.to_new_event()?).await?);
     }
     Ok(Taken::Events(accepted))
 }

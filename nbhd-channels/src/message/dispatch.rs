@@ -1,5 +1,7 @@
 //! From a message to its delivery: planned, stored, then dispatched part by part, and resumed where it stopped.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use nbhd_core::outbox::{Intent, NewIntent, Part, PartState, SendPart};
 use nbhd_core::{Code, Error, Operation, Outcome, Result};
@@ -123,6 +125,10 @@ impl SendPart for Dispatch<'_> {
             }
         })
     }
+
+    fn dedupe_window(&self) -> Option<Duration> {
+        self.channel.capabilities().send_dedupe()
+    }
 }
 
 /// Every part was sent, or it is an error that says which ones were.
@@ -202,7 +208,7 @@ fn failure(part: &DeliveredPart, sent: usize, all: usize) -> Error {
         .with_retryable(data.retryable)
         .with_user_action(&data.user_action);
     if let Some(seconds) = data.retry_after
-        && let Ok(wait) = std::time::Duration::try_from_secs_f64(seconds)
+        && let Ok(wait) = Duration::try_from_secs_f64(seconds)
     {
         error = error.with_retry_after(wait);
     }

@@ -315,6 +315,9 @@ pub fn capabilities() -> &'static Capabilities {
             ],
             ack_seconds: None,
             dedupe: "update_id".to_owned(),
+            // "Getting updates": an update that the bot has not received is kept for 24 hours, then dropped.
+            redelivery_seconds: Some(24.0 * 60.0 * 60.0),
+            // sendMessage takes no key of ours.
             send_dedupe_seconds: None,
             verification: Verification::SharedSecret,
         }

@@ -1,11 +1,14 @@
 //! Webhook calls: verified, read, stored once, acknowledged.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nbhd_channels::message::{ChatKind, EventKind};
 use nbhd_channels::testkit::Telegram as StandIn;
 use nbhd_channels::{Message, Telegram, TelegramConfig};
+use nbhd_core::clock::FakeClock;
 use nbhd_core::http::HeaderMap;
+use nbhd_core::store::{Commit, Write};
 use nbhd_core::testkit::{FaultyStore, shared_fixtures};
 use nbhd_core::{Code, Error, Host, Secret};
 use serde_json::json;
@@ -127,6 +130,40 @@ async fn while_the_store_is_away_the_platform_is_asked_to_come_again() {
     assert_eq!(reply.status, 503);
     assert_eq!(reply.code, Some(Code::StoreUnavailable));
     assert!(reply.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn what_may_be_delivered_again_is_remembered_for_a_day() {
+    let clock = Arc::new(FakeClock::at("2026-11-21T08:00:00Z".parse().expect("a time")));
+    let host = Host::builder_at("memory:", Some(clock.clone()))
+        .expect("a host")
+        .build();
+    let server = StandIn::start().expect("a stand-in");
+    let bot = server.client(&host).expect("a bot");
+    // As many events of this bot as the inbox remembers, all of them accepted now and handled since.
+    let now = host.store().now().await.expect("a time").timestamp_micros();
+    for thousand in 0..20 {
+        let tombstones = (0..1_000).map(|n| Write::Index {
+            index: "inbox/tombstones/telegram/123456".to_owned(),
+            member: format!("update-{thousand}-{n}"),
+            score: now,
+            keep: false,
+        });
+        let commit = tombstones.fold(Commit::new(), Commit::write);
+        host.store().commit(commit).await.expect("written");
+    }
+    let call = server.say(42, "hello");
+    let receive = async || {
+        bot.receive_pairs(call.header_pairs(), &call.body)
+            .await
+            .expect("a reply")
+    };
+    clock.advance(Duration::from_secs(24 * 3600 - 1));
+    let reply = receive().await;
+    assert_eq!((reply.status, reply.code), (503, Some(Code::QuotaExhausted)));
+    clock.advance(Duration::from_secs(1));
+    let reply = receive().await;
+    assert_eq!((reply.status, reply.accepted.len()), (200, 1), "{reply:?}");
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! Messages: sent once, in parts, through every fault; what became of each part is said.
 
-use nbhd_channels::message::PartOutcome;
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use nbhd_channels::channel::Operations;
+use nbhd_channels::ingress::{Reply, Verified, Webhook};
+use nbhd_channels::message::{AccountId, InboundEvent, PartOutcome, Plan, deliver};
 use nbhd_channels::testkit::Telegram as StandIn;
-use nbhd_channels::{Delivery, Message, Telegram, TelegramConfig};
+use nbhd_channels::{Capabilities, Channel, Delivery, Message, Probe, Telegram, TelegramConfig};
 use nbhd_core::testkit::Fault;
-use nbhd_core::{Code, Error, Outcome, Secret};
-use serde_json::json;
+use nbhd_core::{Code, Error, Host, Operation, Outcome, Secret};
+use serde_json::{Value, json};
 
 use super::bot;
 
@@ -161,6 +166,75 @@ async fn a_lost_reply_is_unknown_and_never_sent_again() {
         assert_eq!(server.calls("telegram.sendMessage"), 1, "{fault:?}");
         assert_eq!(server.messages().len(), arrived, "{fault:?}");
     }
+}
+
+/// The bot, if its platform deduplicated the key of a part for ten minutes.
+#[derive(Debug)]
+struct Deduplicated(Telegram);
+
+#[async_trait]
+impl Channel for Deduplicated {
+    fn capabilities(&self) -> &'static Capabilities {
+        static ROW: LazyLock<Capabilities> = LazyLock::new(|| {
+            let mut row = nbhd_channels::telegram::capabilities().clone();
+            row.send_dedupe_seconds = Some(600.0);
+            row
+        });
+        &ROW
+    }
+
+    fn host(&self) -> &Host {
+        self.0.host()
+    }
+
+    fn account(&self) -> Result<AccountId, Error> {
+        self.0.account()
+    }
+
+    fn operations(&self) -> Operations {
+        self.0.operations()
+    }
+
+    fn verify(&self, call: &Webhook) -> Result<Verified, Error> {
+        self.0.verify(call)
+    }
+
+    fn parse(&self, body: &Verified) -> Result<Vec<InboundEvent>, Error> {
+        self.0.parse(body)
+    }
+
+    fn prepare(&self, message: &Message) -> Result<Plan, Error> {
+        self.0.prepare(message)
+    }
+
+    async fn dispatch(&self, operation: &Operation, part: &Value) -> Result<Value, Error> {
+        self.0.dispatch(operation, part).await
+    }
+
+    async fn probe(&self) -> Result<Probe, Error> {
+        self.0.probe().await
+    }
+
+    async fn send(&self, message: Message) -> Result<Delivery, Error> {
+        deliver(self, message).await
+    }
+
+    async fn receive(&self, call: Webhook) -> Result<Reply, Error> {
+        Channel::receive(&self.0, call).await
+    }
+}
+
+#[tokio::test]
+async fn only_where_the_platform_deduplicates_is_a_lost_part_sent_again() {
+    let (server, bot, _) = bot();
+    let bot = Deduplicated(bot);
+    server.fail("telegram.sendMessage", Fault::Lost, 1);
+    let message = Message::markdown("42", "hello").with_key("k");
+    let error = bot.send(message.clone()).await.expect_err("unknown");
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    let delivery = bot.send(message).await.expect("sent");
+    assert_eq!(delivery.parts[0].outcome, PartOutcome::Sent);
+    assert_eq!(server.calls("telegram.sendMessage"), 2);
 }
 
 #[tokio::test]
