@@ -1,6 +1,8 @@
 //! A request as data.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -70,6 +72,8 @@ pub struct Request {
     pub units: u32,
     /// Whether the connection has to be a new one: the retry layer says so when one that was used before died in silence.
     pub fresh: bool,
+    /// Where it is noted that the other side was asked: the permit layer, which wants to know, says so.
+    pub asked: Option<Arc<AtomicBool>>,
 }
 
 impl Request {
@@ -93,6 +97,7 @@ impl Request {
             whole: false,
             units: 1,
             fresh: false,
+            asked: None,
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::http::StatusCode;
+use crate::http::{HeaderMap, StatusCode};
 use crate::transport::{Permit, Permits, retry_after};
 use crate::{Code, Error, Operation, Result};
 
@@ -109,7 +109,7 @@ impl Gate {
     }
 }
 
-/// A reserved place: given back unless it is used.
+/// A reserved place: given back unless it is used, and also when it turns out that nobody was asked.
 struct Place {
     gate: Gate,
     cost: Duration,
@@ -151,9 +151,13 @@ impl Permits for Gate {
         }
         place.used = true;
         let (gate, operation) = (self.clone(), operation.clone());
-        Ok(Permit::new(move |status, headers| {
+        let complete = move |status, headers: &HeaderMap| {
             let now = operation.host().clock().now();
             gate.answered(&operation, status, retry_after(headers, now));
+        };
+        Ok(Permit::new(complete).with_refund(move || {
+            place.used = false;
+            drop(place);
         }))
     }
 }
@@ -165,7 +169,6 @@ mod tests {
     use super::*;
     use crate::Host;
     use crate::clock::FakeClock;
-    use crate::http::HeaderMap;
     use crate::testkit::Storeless;
 
     fn host() -> Host {

@@ -9,14 +9,16 @@ use async_trait::async_trait;
 use url::{Host as UrlHost, Url};
 
 use super::address::Network;
-use super::{HostRule, Transport, redirect};
+use super::permit::pay;
+use super::{HostRule, Permits, Transport, redirect};
 use crate::http::{Request, Response};
 use crate::{Code, Error, Operation, Outcome, Result};
 
-/// Checks where each request goes, and follows redirects where that is allowed.
+/// Checks where each request goes, and follows redirects where that is allowed: each hop is a request, and pays like one.
 #[derive(Debug)]
 pub(super) struct Guard {
     pub(super) reach: Reach,
+    pub(super) permits: Option<Arc<dyn Permits>>,
     pub(super) inner: Arc<dyn Transport>,
 }
 
@@ -58,7 +60,11 @@ impl Guard {
         let mut done = false;
         let mut hops = 0;
         loop {
-            let reply = match self.inner.send(operation, request.clone()).await {
+            let sent = match &self.permits {
+                Some(permits) if hops > 0 => pay(&**permits, &*self.inner, operation, request.clone()).await,
+                _ => self.inner.send(operation, request.clone()).await,
+            };
+            let reply = match sent {
                 Ok(reply) => reply,
                 Err(error) if done => return Err(error.with_outcome(Outcome::Unknown)),
                 Err(error) => return Err(error),

@@ -1,7 +1,9 @@
-//! The rate gate: each attempt pays before it goes out.
+//! The rate gate: each attempt pays before it goes out. What ends before anybody was asked (a breaker, a credential that cannot
+//! be had, the guard) is no attempt, and gets back what it paid.
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -19,9 +21,11 @@ pub trait Permits: Send + Sync + Debug {
 
 type Complete = dyn FnOnce(StatusCode, &HeaderMap) + Send;
 
-/// What an attempt paid. It lives until the reply's body has ended or was dropped; without a reply it stays paid in full.
+/// What an attempt paid. It lives until the reply's body has ended or was dropped; without a reply it stays paid in full,
+/// unless nobody was asked.
 pub struct Permit {
     complete: Option<Box<Complete>>,
+    refund: Option<Box<dyn FnOnce() + Send>>,
     held: Option<Box<dyn Send>>,
 }
 
@@ -30,8 +34,15 @@ impl Permit {
     pub fn new(complete: impl FnOnce(StatusCode, &HeaderMap) + Send + 'static) -> Self {
         Self {
             complete: Some(Box::new(complete)),
+            refund: None,
             held: None,
         }
+    }
+
+    /// Sets what gives the units back when nobody was asked for them.
+    pub fn with_refund(mut self, refund: impl FnOnce() + Send + 'static) -> Self {
+        self.refund = Some(Box::new(refund));
+        self
     }
 
     /// Adds what is given back when the permit ends, such as a place among a number of concurrent requests.
@@ -73,13 +84,23 @@ pub(super) async fn pay(
     permits: &dyn Permits,
     inner: &dyn Transport,
     operation: &Operation,
-    request: Request,
+    mut request: Request,
 ) -> Result<Response> {
     let mut permit = permits
         .acquire(operation, request.units)
         .await
         .map_err(crate::Error::settled)?;
-    let reply = inner.send(operation, request).await?;
+    let asked = Arc::new(AtomicBool::new(false));
+    request.asked = Some(asked.clone());
+    let reply = match inner.send(operation, request).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            if let Some(refund) = permit.refund.take_if(|_| !asked.load(Ordering::Acquire)) {
+                refund();
+            }
+            return Err(error);
+        }
+    };
     permit.complete(reply.status, &reply.headers);
     Ok(reply.map_body(|mut body| {
         Box::pin(futures::stream::poll_fn(move |context| {
@@ -87,4 +108,83 @@ pub(super) async fn pay(
             body.poll_next_unpin(context)
         }))
     }))
+}
+
+#[cfg(all(test, feature = "testkit"))]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::clock::FakeClock;
+    use crate::http::Method;
+    use crate::limit::Gate;
+    use crate::testkit::{Call, Reply, Server, Storeless};
+    use crate::transport::{Layers, stack};
+    use crate::{Code, Host};
+
+    /// A host whose time moves only when somebody waits, and a client behind a gate that lets one unit pass every 10 s.
+    fn client(layers: Layers) -> (Host, Arc<dyn Transport>) {
+        let clock = Arc::new(FakeClock::at(DateTime::UNIX_EPOCH));
+        let host = Storeless::host().with_clock(clock).build();
+        let gate = Gate::per_minute(6).expect("a gate");
+        let stack = stack(&host, layers.without_retry().with_permits(Arc::new(gate)));
+        (host, stack)
+    }
+
+    async fn get(host: &Host, stack: &dyn Transport, url: &str) -> Result<StatusCode> {
+        let operation = Operation::begin(host, "test.call");
+        let request = Request::new(Method::GET, url.parse().expect("a URL"), "test.get");
+        let ended = stack.send(&operation, request).await;
+        operation
+            .end(ended.map(|reply| reply.status))
+            .map(|(status, _)| status)
+    }
+
+    #[tokio::test]
+    async fn what_nobody_was_asked_for_is_not_paid() {
+        let server = Server::start(Arc::new(|call: Call| match call.path.as_str() {
+            "/" => Reply::text(200, ""),
+            _ => Reply::Close,
+        }))
+        .expect("a server on loopback");
+        let url = server.url();
+        let (host, stack) = client(Layers::default());
+        let waited = || host.clock().monotonic();
+        host.breakers().force_open(&url, "maintenance");
+        for _ in 0..5 {
+            let refused = get(&host, &*stack, url.as_str()).await.expect_err("left alone");
+            assert_eq!(refused.code(), Code::ProviderUnavailable);
+            let refused = get(&host, &*stack, "http://example.org/")
+                .await
+                .expect_err("no TLS");
+            assert_eq!(refused.code(), Code::AddressDenied);
+        }
+        assert_eq!((waited(), server.log().len()), (Duration::ZERO, 0));
+        host.breakers().reset(&url);
+        // Asked is paid, whatever came of it: each one but the first waits.
+        for (path, seconds) in [("", 0), ("lost", 10), ("", 20)] {
+            let answer = get(&host, &*stack, &format!("{url}{path}")).await;
+            assert_eq!(answer.is_ok(), path.is_empty());
+            assert_eq!(waited(), Duration::from_secs(seconds));
+        }
+    }
+
+    #[tokio::test]
+    async fn each_hop_of_a_redirect_pays() {
+        let server = Server::start(Arc::new(|call: Call| match call.path.as_str() {
+            "/a" => Reply::text(302, "").with_header("location", "/b"),
+            "/b" => Reply::text(302, "").with_header("location", "/c"),
+            _ => Reply::text(200, ""),
+        }))
+        .expect("a server on loopback");
+        let (host, stack) = client(Layers::default().with_redirects(5));
+        let answer = get(&host, &*stack, &format!("{}a", server.url())).await;
+        assert_eq!(answer.expect("an answer"), StatusCode::OK);
+        assert_eq!(
+            (server.log().len(), host.clock().monotonic()),
+            (3, Duration::from_secs(20))
+        );
+    }
 }

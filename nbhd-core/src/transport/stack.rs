@@ -145,7 +145,12 @@ pub fn stack(host: &Host, layers: Layers) -> Arc<dyn Transport> {
         private: host.private_hosts().clone(),
         redirects: layers.redirects,
     };
-    inner = Arc::new(Guard { reach, inner });
+    let permits = layers.permits.clone();
+    inner = Arc::new(Guard {
+        reach,
+        permits,
+        inner,
+    });
     if let Some(authorize) = layers.authorize {
         let permits = layers.permits.clone();
         inner = Arc::new(Authorized {
@@ -154,8 +159,8 @@ pub fn stack(host: &Host, layers: Layers) -> Arc<dyn Transport> {
             inner,
         });
     }
-    // Inside the permit, so that who waits for one learns of a provider's return in turn; outside auth, whose own requests have a stack of
-    // their own: a refresh is not counted against the provider.
+    // Inside the permit, so that who waits for one learns of a provider's return in turn, and whom it refuses gets the units back; outside
+    // auth, whose own requests have a stack of their own: a refresh is not counted against the provider.
     if layers.breaker {
         let breakers = host.breakers().clone();
         inner = Arc::new(Broken { breakers, inner });
