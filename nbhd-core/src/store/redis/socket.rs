@@ -1,6 +1,7 @@
 //! The one place that opens connections to Redis: TCP, or TLS with rustls. Roots: the machine's and, beside them, those that
 //! come with the suite; a private authority is added to the machine's (`SSL_CERT_FILE` names another file of them).
 
+use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -36,11 +37,11 @@ pub(super) async fn connect(address: &Address) -> Result<Pin<Box<dyn Connection>
     let stream = TlsConnector::from(Arc::new(config()?))
         .connect(name, stream)
         .await
-        .map_err(|error| {
-            Error::new(
-                Code::TlsFailed,
-                format!("no TLS connection to Redis: {}", error.kind()),
-            )
+        .map_err(|error| match error.kind() {
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
+                unavailable("Redis went away in the TLS handshake")
+            }
+            kind => Error::new(Code::TlsFailed, format!("no TLS connection to Redis: {kind}")),
         })?;
     Ok(Box::pin(stream))
 }
