@@ -1,4 +1,6 @@
-//! One public call: one receipt, one deadline, one cancellation. All its requests join it.
+//! One public call between us and another side: one receipt, one deadline, one cancellation. All its requests join it.
+//!
+//! A call that reaches the host's own store and nobody else (inbox, outbox, queue, limits) is none, and leaves no receipt.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};

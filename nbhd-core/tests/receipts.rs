@@ -5,6 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use nbhd_core::clock::FakeClock;
 use nbhd_core::http::{Authorization, Method, Request};
+use nbhd_core::inbox::Ingest;
+use nbhd_core::limit::{Limit, Limits, StoreLimits};
+use nbhd_core::queue::{NewJob, Queue, QueueRules};
+use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::testkit::{Call, Reply, Server, Storeless};
 use nbhd_core::transport::{Authorize, Classify, Layers, Refusal, stack};
 use nbhd_core::{Code, Error, Host, Operation, Receipt, Result, Secret};
@@ -130,4 +134,30 @@ async fn attempts_stand_in_the_order_in_which_they_began() {
         ]
     );
     assert_eq!(receipt.outcome, "invalid_input");
+}
+
+#[tokio::test]
+async fn the_store_of_the_host_is_nobody_who_is_asked() {
+    let receipts = Arc::new(MemoryReceipts::default());
+    let host = Host::builder_at("memory:", None)
+        .expect("a host")
+        .with_receipts(receipts.clone())
+        .build();
+    let inbox = host.inbox();
+    inbox
+        .ingest(Ingest::webhook("shop"), b"{}")
+        .await
+        .expect("accepted");
+    let work = inbox.claim().await.expect("a claim").expect("work");
+    work.done().await.expect("done");
+    assert!(inbox.claim().await.expect("a claim").is_none());
+    host.outbox().undelivered(1).await.expect("a list");
+    let limit = Limit::new("search", 1, std::time::Duration::from_secs(1));
+    let limits = StoreLimits::new(&host);
+    limits.take(std::slice::from_ref(&limit)).await.expect("taken");
+    limits.take(&[limit]).await.expect_err("used up");
+    let queue = Queue::new(&host, QueueRules::new()).expect("a queue");
+    let refused = queue.dispatch("nobody", NewJob::new("writer", "write")).await;
+    assert_eq!(refused.expect_err("denied").code(), Code::PolicyDenied);
+    assert_eq!(receipts.all(), []);
 }
