@@ -16,7 +16,7 @@ use super::site::Site;
 use crate::prove::program;
 use crate::prove::stage::Stage;
 
-/// How long a process may take that nobody kills.
+/// How long a process may be silent: one that works says so at every step.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How many events are offered once more to one process.
@@ -157,6 +157,7 @@ impl<'a> Crew<'a> {
             return Err("a worker has no output".to_owned());
         };
         let (ready, is_ready) = mpsc::channel();
+        let (step, is_stepping) = mpsc::channel();
         let (status, said) = std::thread::scope(|scope| {
             let reader = scope.spawn(move || {
                 for line in BufReader::new(out).split(b'\n') {
@@ -166,6 +167,7 @@ impl<'a> Crew<'a> {
                         let _ = ready.send(());
                     }
                     self.log().take(&line);
+                    let _ = step.send(());
                 }
             });
             let said = scope.spawn(move || {
@@ -179,20 +181,23 @@ impl<'a> Crew<'a> {
                 let _ = child.kill();
             }
             // The output ends when the process does; one that hangs is ended.
-            let (done, is_done) = mpsc::channel::<()>();
             let watch = scope.spawn(move || {
-                let hung = matches!(is_done.recv_timeout(LIMIT), Err(mpsc::RecvTimeoutError::Timeout));
+                let hung = loop {
+                    match is_stepping.recv_timeout(LIMIT) {
+                        Ok(()) => {}
+                        Err(end) => break end == mpsc::RecvTimeoutError::Timeout,
+                    }
+                };
                 if hung {
                     let _ = child.kill();
                 }
                 (child.wait(), hung)
             });
             let _ = reader.join();
-            drop(done);
             let said = said.join().unwrap_or_default();
             let (status, hung) = watch.join().map_err(|_| "a thread panicked".to_owned())?;
             if hung {
-                return Err(format!("a worker hung for {} s and was ended", LIMIT.as_secs()));
+                return Err(format!("a worker was silent for {} s and was ended", LIMIT.as_secs()));
             }
             Ok((status.map_err(|error| error.to_string())?, said))
         })?;
