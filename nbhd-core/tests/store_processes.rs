@@ -1,20 +1,16 @@
-//! The SQLite store and more than one process: sharing a file, being killed, being forked.
-//!
-//! Each test starts this program again as the process that it needs: the one test `role` plays whatever part the
-//! environment names, and is nothing without it.
+//! The SQLite store and more than one process: sharing a file, being killed, being forked, being of two versions.
 #![cfg(all(unix, feature = "sqlite"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::io::{BufRead, BufReader, Write as _};
+mod processes;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 
-use nbhd_core::store::{Commit, Durability, Guard, SqliteStore, Store, Write};
+use nbhd_core::store::{Commit, SqliteStore, Store};
 use nbhd_core::{Code, generation};
-
-const PART: &str = "NBHD_TEST_PART";
-const FILE: &str = "NBHD_TEST_FILE";
+use processes::{append, block_on, put};
 
 /// A file in a folder of its own, removed at the end.
 struct Place(PathBuf);
@@ -31,20 +27,17 @@ impl Place {
         self.0.join("store.db")
     }
 
-    fn start(&self, part: &str) -> Child {
-        Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "role", "--nocapture", "--test-threads=1"])
-            .env(PART, part)
-            .env(FILE, self.file())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
+    fn store(&self) -> SqliteStore {
+        SqliteStore::new(self.file()).unwrap()
     }
 
-    fn run(&self, part: &str) {
-        let output = self.start(part).wait_with_output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{part} failed:\n{text}");
+    fn play(&self, part: &str) {
+        processes::ends_well(processes::start(part, self.file()));
+    }
+
+    /// Looks at the file as it is.
+    fn raw(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.file()).unwrap()
     }
 }
 
@@ -54,16 +47,18 @@ impl Drop for Place {
     }
 }
 
-/// The part that the environment names; without one there is nothing to do.
 #[test]
 fn role() {
-    let (Some(part), Some(file)) = (std::env::var_os(PART), std::env::var_os(FILE)) else {
+    let Some((part, file)) = processes::part() else {
         return;
     };
     let file = Path::new(&file);
-    match part.to_str().unwrap() {
-        "spender" => spend(file),
-        "teller" => tell(file),
+    let store = SqliteStore::new(file).unwrap();
+    match part.as_str() {
+        "spender" => processes::spend(&store),
+        "teller" => processes::tell(&store),
+        "old" => processes::work(&store.of_the_schema_before(), None),
+        "new" => processes::work(&store, Some(processes::gate())),
         "forked_with_hook" => fork::seen(file),
         "forked_without_hook" => fork::unseen(file),
         "forked_while_writing" => fork::while_writing(file),
@@ -74,94 +69,74 @@ fn role() {
 #[test]
 fn processes_that_share_a_file_share_its_cap() {
     let place = Place::new("cap");
-    let spenders: Vec<Child> = (0..4).map(|_| place.start("spender")).collect();
-    for spender in spenders {
-        assert!(spender.wait_with_output().unwrap().status.success());
-    }
-    let store = SqliteStore::new(place.file()).unwrap();
-    block_on(async {
-        assert_eq!(store.sum("spent").await.unwrap(), 500);
-        assert_eq!(store.count("log").await.unwrap(), 500);
-    });
-}
-
-/// Takes what it can get of a cap of 500 in 200 tries; the file may not be there yet, for several at once.
-fn spend(file: &Path) {
-    let store = SqliteStore::new(file).unwrap();
-    block_on(async {
-        for n in 0..200 {
-            let commit = Commit::new()
-                .guard(Guard::SumAtMost {
-                    key: "spent".to_owned(),
-                    delta: 1,
-                    cap: 500,
-                })
-                .write(Write::Add {
-                    key: "spent".to_owned(),
-                    delta: 1,
-                })
-                .write(append("log", &format!("{}/{n}", std::process::id())));
-            store.commit(commit).await.unwrap();
-        }
-    });
+    // The file may not be there yet, for several at once.
+    let spenders: Vec<Child> = (0..4)
+        .map(|_| processes::start("spender", place.file()))
+        .collect();
+    spenders.into_iter().for_each(processes::ends_well);
+    processes::all_is_spent(&place.store());
 }
 
 #[test]
 fn what_a_killed_process_was_told_is_there_whole_and_nothing_is_there_in_half() {
     for round in 0..3 {
         let place = Place::new(&format!("kill{round}"));
-        let mut teller = place.start("teller");
-        let mut told = 0;
-        for line in BufReader::new(teller.stdout.take().unwrap()).lines() {
-            if let Some(n) = line.unwrap().strip_prefix("told ") {
-                told = n.parse::<i64>().unwrap();
-            }
-            if told == 100 + 37 * round {
-                teller.kill().unwrap();
-            }
-        }
-        teller.wait().unwrap();
-        let store = SqliteStore::new(place.file()).unwrap();
-        block_on(async {
-            let sum = store.sum("n").await.unwrap();
-            assert!(sum >= told, "told {told}, found {sum}");
-            assert_eq!(
-                store.count("log").await.unwrap() as i64,
-                sum,
-                "each commit is whole"
-            );
-            let last = store.get("last").await.unwrap().unwrap();
-            assert_eq!((last.value, last.version), (sum.to_string(), sum as u64));
-        });
+        let mut teller = processes::start("teller", place.file());
+        let told = processes::listen(&mut teller, 100 + 37 * round, |teller| teller.kill().unwrap());
+        processes::whole(&place.store(), told);
     }
 }
 
-/// Commits and tells, until it is killed.
-fn tell(file: &Path) {
-    let store = SqliteStore::new(file).unwrap();
-    block_on(async {
-        for n in 1.. {
-            let mut commit = Commit::new()
-                .write(Write::Add {
-                    key: "n".to_owned(),
-                    delta: 1,
-                })
-                .write(append("log", &n.to_string()))
-                .write(put("last", &n.to_string()));
-            if n % 10 == 0 {
-                commit = commit.with_durability(Durability::Power);
-            }
-            store.commit(commit).await.unwrap();
-            println!("told {n}");
-            std::io::stdout().flush().unwrap();
-        }
+#[test]
+fn old_and_new_processes_work_together_while_the_file_is_brought_up_to_date() {
+    let place = Place::new("upgrade");
+    let older = place.store().of_the_schema_before();
+    let newer = place.store();
+    let number = |sql: &str| -> i64 { place.raw().query_row(sql, [], |row| row.get(0)).unwrap() };
+    let schema = || number("SELECT schema FROM state");
+    let buckets = || number("SELECT count(*) FROM sqlite_schema WHERE name = 'buckets'");
+    let born = block_on(older.incarnation()).unwrap();
+    assert_eq!((schema(), buckets()), (0, 0));
+    processes::old_and_new(place.file(), &older, &newer, || {
+        assert_eq!(
+            block_on(newer.incarnation()).unwrap(),
+            born,
+            "it is the same store"
+        );
+        assert_eq!((schema(), buckets()), (1, 1), "opening it was enough");
     });
+    processes::gate_is_empty(&older, &newer);
+    // The next release no longer needs what the old ones wrote: it shuts them out, also those who have the file open.
+    place
+        .raw()
+        .execute_batch("UPDATE state SET min_reader = 1, min_writer = 1")
+        .unwrap();
+    processes::shut_out(&older, &newer);
+}
+
+#[test]
+fn two_who_open_an_older_file_at_once_bring_it_up_to_date_once() {
+    for round in 0..20 {
+        let place = Place::new(&format!("twice{round}"));
+        let older = place.store().of_the_schema_before();
+        block_on(older.commit(Commit::new().write(put("a", "1")))).unwrap();
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let store = place.store();
+                    start.wait();
+                    assert!(block_on(store.get("a")).unwrap().is_some());
+                });
+            }
+        });
+    }
 }
 
 #[test]
 fn a_fork_that_the_hook_sees_leaves_both_sides_a_working_store() {
     let place = Place::new("fork-seen");
-    place.run("forked_with_hook");
+    place.play("forked_with_hook");
     let store = SqliteStore::new(place.file()).unwrap();
     block_on(async {
         for key in ["before", "child", "parent", "after"] {
@@ -173,40 +148,14 @@ fn a_fork_that_the_hook_sees_leaves_both_sides_a_working_store() {
 #[test]
 fn after_a_fork_that_nobody_saw_the_child_refuses_and_the_parent_goes_on() {
     let place = Place::new("fork-unseen");
-    place.run("forked_without_hook");
+    place.play("forked_without_hook");
     let place = Place::new("fork-writing");
-    place.run("forked_while_writing");
+    place.play("forked_while_writing");
 }
 
 mod fork {
-    use super::{Arc, Code, Path, SqliteStore, Store, append, block_on, generation, put};
-    use crate::Commit;
-
-    unsafe extern "C" {
-        fn fork() -> i32;
-        fn waitpid(process: i32, status: *mut i32, options: i32) -> i32;
-        fn alarm(seconds: u32) -> u32;
-        fn _exit(status: i32) -> !;
-    }
-
-    /// Forks; the child does `work` within 10 seconds and nothing else. Answers whether it said yes.
-    fn child(work: impl FnOnce() -> bool) -> impl FnOnce() -> bool {
-        // SAFETY: plain calls of the C library. The child runs `work` alone and leaves without unwinding; that it may
-        // call into code whose threads are gone is what is tested, and the alarm ends it if it hangs.
-        unsafe {
-            let process = fork();
-            if process == 0 {
-                alarm(10);
-                let yes = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
-                _exit(i32::from(!yes));
-            }
-            assert!(process > 0, "fork failed");
-            move || {
-                let mut status = -1;
-                waitpid(process, &raw mut status, 0) == process && status == 0
-            }
-        }
-    }
+    use super::processes::fork::child;
+    use super::{Arc, Code, Commit, Path, SqliteStore, Store, append, block_on, generation, put};
 
     pub(super) fn seen(file: &Path) {
         let store = SqliteStore::new(file).unwrap();
@@ -279,27 +228,5 @@ mod fork {
         };
         // Closing a handle that opened nothing has nothing to refuse.
         refused(&errors[0]) && refused(&errors[1]) && refused(&errors[3])
-    }
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(work)
-}
-
-fn put(key: &str, value: &str) -> Write {
-    Write::Put {
-        key: key.to_owned(),
-        value: value.to_owned(),
-        ttl: None,
-    }
-}
-
-fn append(index: &str, member: &str) -> Write {
-    Write::Append {
-        index: index.to_owned(),
-        member: member.to_owned(),
     }
 }

@@ -9,6 +9,8 @@ mod apply;
 mod contract;
 mod key;
 mod memory;
+#[cfg(all(feature = "testkit", any(feature = "redis", feature = "sqlite")))]
+mod older;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]

@@ -13,13 +13,14 @@
 mod database;
 mod fork;
 mod rows;
+mod upgrade;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
@@ -32,7 +33,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::generation::{self, BeforeFork};
 use crate::{Code, Error, Outcome, Result};
 
-/// How long a call waits for another process that is writing.
+/// How long a call waits for other processes that write and for the calls before it.
 pub const BUSY: Duration = Duration::from_secs(5);
 
 /// How many calls may wait in the queue before further callers wait outside of it.
@@ -55,6 +56,10 @@ struct Settings {
     path: PathBuf,
     clock: Arc<StepWatch>,
     busy: Duration,
+    /// Which schema this code knows: today's, except in tests.
+    schema: i64,
+    /// The store that was met first: another one under its name is refused, also by a file that is opened anew.
+    known: Arc<OnceLock<String>>,
 }
 
 impl SqliteStore {
@@ -70,6 +75,8 @@ impl SqliteStore {
             path,
             clock: Arc::new(StepWatch::new(Arc::new(SystemClock::default()))),
             busy: BUSY,
+            schema: upgrade::SCHEMA,
+            known: Arc::default(),
         }))
     }
 
@@ -81,10 +88,19 @@ impl SqliteStore {
         })
     }
 
-    /// Sets how long a call waits for another process that is writing; [`BUSY`] unless said otherwise.
+    /// Sets how long a call waits for other processes that write and for the calls before it; [`BUSY`] unless said otherwise.
     pub fn with_busy_wait(self, busy: Duration) -> Self {
         Self::from_settings(Settings {
             busy,
+            ..self.0.settings.clone()
+        })
+    }
+
+    /// Behaves as code of the schema before the first, which no release has ever been: for tests of migration.
+    #[cfg(feature = "testkit")]
+    pub fn of_the_schema_before(self) -> Self {
+        Self::from_settings(Settings {
+            schema: upgrade::SCHEMA - 1,
             ..self.0.settings.clone()
         })
     }
@@ -113,10 +129,13 @@ impl SqliteStore {
         work: impl FnOnce(&mut Database) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let mut job: Option<Job> = Some(Box::new(move |opened| {
-            // A caller that went away does not need the answer.
-            let _ = reply.send(opened.and_then(work));
-        }));
+        let mut job = Some(Job {
+            deadline: Instant::now() + self.0.settings.busy,
+            work: Box::new(move |opened| {
+                // A caller that went away does not need the answer.
+                let _ = reply.send(opened.and_then(work));
+            }),
+        });
         loop {
             let Some(worker) = self.0.worker()? else {
                 // Another thread is forking this process: nothing is opened until it has.
@@ -209,8 +228,14 @@ impl Store for SqliteStore {
     }
 }
 
-/// One piece of work for the thread: it is given the database, or why there is none.
-type Job = Box<dyn FnOnce(Result<&mut Database>) + Send>;
+/// What the thread does: it is given the database, or why there is none.
+type Work = Box<dyn FnOnce(Result<&mut Database>) + Send>;
+
+/// One piece of work for the thread.
+struct Job {
+    deadline: Instant,
+    work: Work,
+}
 
 /// The thread that has the connection.
 #[derive(Debug)]
@@ -295,22 +320,40 @@ fn serve(settings: &Settings, mut jobs: mpsc::Receiver<Option<Job>>, closing: &A
             // Nobody can put in more; what is in is still done.
             jobs.close();
         }
-        let Some(job) = job else { continue };
+        let Some(Job { deadline, work }) = job else {
+            continue;
+        };
+        if Instant::now() >= deadline {
+            work(Err(late()));
+            continue;
+        }
         if database.is_none() {
-            match Database::open(settings) {
+            match Database::open(settings, deadline) {
                 Ok(opened) => database = Some(opened),
                 Err(error) => {
-                    job(Err(error));
+                    work(Err(error));
                     continue;
                 }
             }
         }
         let Some(open) = &mut database else { continue };
+        if let Err(error) = open.wait_until(deadline) {
+            work(Err(error));
+            continue;
+        }
         // A job that panics takes its own answer with it, not the thread: the next one finds a fresh connection.
-        if catch_unwind(AssertUnwindSafe(|| job(Ok(open)))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| work(Ok(open)))).is_err() {
             database = None;
         }
     }
+}
+
+/// Those before it took all the time that it had.
+fn late() -> Error {
+    Error::new(
+        Code::StoreUnavailable,
+        "the SQLite store was busy with the calls before this one for longer than the busy wait",
+    )
 }
 
 impl Inner {

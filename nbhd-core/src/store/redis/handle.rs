@@ -32,6 +32,8 @@ pub struct RedisStore(Arc<Inner>);
 struct Inner {
     address: Address,
     clock: Option<Arc<dyn Clock>>,
+    /// Which schema this code knows: today's, except in tests.
+    schema: i64,
     watch: StepWatch,
     engine: ArcSwapOption<Engine>,
     /// The store that this handle met first: another one in its place is refused.
@@ -72,12 +74,12 @@ impl RedisStore {
     /// Options stand behind a `?`: `namespace` (what all keys begin with; `nbhd`), `deadline` (seconds a call may take; 5),
     /// `durability` (`power`, `process` or `lossy`: what the user knows of a server that does not tell).
     pub fn new(address: &str) -> Result<Self> {
-        Ok(Self::at(Address::parse(address)?, None))
+        Ok(Self::at(Address::parse(address)?, None, SCHEMA))
     }
 
     /// Sets the store's clock instead of the server's, for tests.
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self::at(self.0.address.clone(), Some(clock))
+        Self::at(self.0.address.clone(), Some(clock), self.0.schema)
     }
 
     /// Sets how long a call may take, connecting included.
@@ -86,7 +88,13 @@ impl RedisStore {
             deadline,
             ..self.0.address.clone()
         };
-        Self::at(address, self.0.clock.clone())
+        Self::at(address, self.0.clock.clone(), self.0.schema)
+    }
+
+    /// Behaves as code of the schema before the first, which no release has ever been: for tests of migration.
+    #[cfg(feature = "testkit")]
+    pub fn of_the_schema_before(self) -> Self {
+        Self::at(self.0.address.clone(), self.0.clock.clone(), SCHEMA - 1)
     }
 
     /// The id that the store was given when it was made: another one under the same address is another store.
@@ -110,11 +118,12 @@ impl RedisStore {
         Ok((*settings).clone())
     }
 
-    fn at(address: Address, clock: Option<Arc<dyn Clock>>) -> Self {
+    fn at(address: Address, clock: Option<Arc<dyn Clock>>, schema: i64) -> Self {
         let steady = clock.clone().unwrap_or_else(|| Arc::new(SystemClock::default()));
         Self(Arc::new(Inner {
             address,
             clock,
+            schema,
             watch: StepWatch::new(steady),
             engine: ArcSwapOption::empty(),
             incarnation: Arc::default(),
@@ -127,8 +136,10 @@ impl RedisStore {
         Instant::now() + self.0.address.deadline
     }
 
+    /// Which of the kinds of rows that end by time this write looks at; the last one came with schema 1.
     fn turn(&self) -> u64 {
-        self.0.turn.fetch_add(1, Ordering::Relaxed)
+        let kinds = if self.0.schema < 1 { 3 } else { 4 };
+        self.0.turn.fetch_add(1, Ordering::Relaxed) % kinds
     }
 
     async fn read(&self, arguments: Arguments) -> Result<Answer> {
@@ -143,7 +154,7 @@ impl RedisStore {
         let time = inner.clock.as_ref().map(|clock| clock.now().timestamp_micros());
         let mut command = inner.command(script);
         command
-            .arg(SCHEMA)
+            .arg(inner.schema)
             .arg(if effect == Effect::Reads { "r" } else { "w" })
             .arg(known)
             .arg(time.map(|time| time.to_string()).unwrap_or_default())
@@ -172,7 +183,8 @@ impl RedisStore {
             "invalid" => Err(invalid(answer.bytes(0)?)),
             "absent" => Err(absent(!known.is_empty())),
             "other" => Err(another()),
-            "old" => Err(too_old(answer.number(0)?, effect)),
+            "old" => Err(too_old(answer.number(0)?, inner.schema, effect)),
+            "behind" => Err(behind(answer.number(0)?, inner.schema)),
             _ => Err(misread()),
         }
     }
@@ -200,6 +212,8 @@ impl Store for RedisStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
+        #[cfg(feature = "testkit")]
+        crate::store::older::refuse(&commit, self.0.schema < SCHEMA)?;
         let effect = if commit.op_id.is_some() {
             Effect::Repeats
         } else {
@@ -254,7 +268,7 @@ impl Store for RedisStore {
 
     async fn create(&self) -> Result<()> {
         let mut command = self.0.command(&CREATE);
-        command.arg(SCHEMA).arg(SystemRandomness.id());
+        command.arg(self.0.schema).arg(SystemRandomness.id());
         // Made twice, it is the first one's: it may be repeated.
         let answer = self.send(&CREATE, command, Effect::Repeats).await?;
         let (word, answer) = split(answer)?;
@@ -264,7 +278,7 @@ impl Store for RedisStore {
                 self.0.incarnation.store(Some(Arc::new(incarnation.to_owned())));
                 Ok(())
             }
-            "old" => Err(too_old(answer.number(0)?, Effect::Once)),
+            "old" => Err(too_old(answer.number(0)?, self.0.schema, Effect::Once)),
             "headless" => Err(headless()),
             _ => Err(misread()),
         }
@@ -403,11 +417,21 @@ fn headless() -> Error {
     .with_user_action("Restore the server's data, or use another namespace: `redis://…?namespace=name`.")
 }
 
-fn too_old(schema: i64, effect: Effect) -> Error {
+fn too_old(schema: i64, ours: i64, effect: Effect) -> Error {
     let verb = if effect == Effect::Reads { "read" } else { "write" };
     Error::new(
         Code::InvalidState,
-        format!("the Redis store has schema {schema}, which this version (schema {SCHEMA}) may not {verb}"),
+        format!("the Redis store has schema {schema}, which this version (schema {ours}) may not {verb}"),
     )
     .with_user_action("Update this program: a newer one has changed the store.")
+}
+
+fn behind(schema: i64, ours: i64) -> Error {
+    Error::new(
+        Code::InvalidState,
+        format!("the Redis store has schema {schema}, older than this version (schema {ours}) uses"),
+    )
+    .with_user_action(
+        "Call create_store() of this version once: it brings the store up to date beside what runs.",
+    )
 }

@@ -42,7 +42,7 @@ impl Arguments {
 
     /// Which kind of old rows goes this time, how many, and how old an answer must be.
     fn pruning(&mut self, turn: u64) {
-        self.number(turn % 4);
+        self.number(turn);
         self.number(4 * PRUNED_PER_COMMIT as u64);
     }
 

@@ -4,19 +4,16 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::fork::Open;
 use super::rows::Rows;
-use super::{Settings, fork};
+use super::{Settings, fork, upgrade};
 use crate::clock::Timestamp;
 use crate::id::{Random, SystemRandomness};
 use crate::store::apply::{Micros, Tables, apply, micros, timestamp};
 use crate::store::{Commit, Committed, Durability, Entry, Lease, Range, Record};
 use crate::{Code, Error, Outcome, Result};
-
-/// The schema that this code writes.
-const SCHEMA: i64 = 1;
 
 /// "nbhd" in ASCII: what `PRAGMA application_id` says of our files. <https://sqlite.org/pragma.html#pragma_application_id>
 const APPLICATION_ID: i64 = 0x6e62_6864;
@@ -47,9 +44,12 @@ enum Synchronous {
 }
 
 impl Database {
-    /// Opens the file, makes it when it is not there.
-    pub(super) fn open(settings: &Settings) -> Result<Self> {
+    /// Opens the file, makes it when it is not there, brings it up to date when it is older; by `deadline`.
+    pub(super) fn open(settings: &Settings, deadline: Instant) -> Result<Self> {
         fork::check()?;
+        if settings.known.get().is_some() && !settings.path.exists() {
+            return Err(gone(&settings.path));
+        }
         prepare_file(&settings.path)?;
         let open = Open::count()?;
         // No URI: a path is a path. One thread has the connection: no mutex.
@@ -58,7 +58,6 @@ impl Database {
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
         let connection = Connection::open_with_flags(&settings.path, flags).map_err(|e| failed(&e))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection.busy_timeout(settings.busy).map_err(|e| failed(&e))?;
         let mut database = Self {
             connection,
             settings: settings.clone(),
@@ -68,13 +67,20 @@ impl Database {
             identity: identity(&settings.path),
             _open: open,
         };
-        database.set_up()?;
+        database.wait_until(deadline)?;
+        database.set_up(deadline)?;
         Ok(database)
     }
 
-    fn set_up(&mut self) -> Result<()> {
+    /// What is done next waits for other processes until then and no longer.
+    pub(super) fn wait_until(&self, deadline: Instant) -> Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.connection.busy_timeout(left).map_err(|e| failed(&e))
+    }
+
+    fn set_up(&mut self, deadline: Instant) -> Result<()> {
         let ours = self.is_ours()?;
-        self.use_wal()?;
+        self.use_wal(deadline)?;
         self.connection
             .execute_batch(
                 "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; \
@@ -84,16 +90,11 @@ impl Database {
         if !ours {
             self.create()?;
         }
-        let (schema, min_reader): (i64, i64) = self
-            .connection
-            .query_row("SELECT schema, min_reader FROM state", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .map_err(|e| failed(&e))?;
-        if min_reader > SCHEMA {
-            return Err(too_old("read", schema));
+        let incarnation = self.incarnation()?;
+        if *self.settings.known.get_or_init(|| incarnation.clone()) != incarnation {
+            return Err(gone(&self.settings.path));
         }
-        Ok(())
+        upgrade::bring_up_to_date(&mut self.connection, self.settings.schema)
     }
 
     /// Whether the file is a store of ours; an empty one is not yet, a database of something else never.
@@ -120,8 +121,7 @@ impl Database {
         ))
     }
 
-    fn use_wal(&self) -> Result<()> {
-        let began = Instant::now();
+    fn use_wal(&self, deadline: Instant) -> Result<()> {
         loop {
             let mode = self
                 .connection
@@ -135,7 +135,7 @@ impl Database {
                     ));
                 }
                 // SQLite does not wait here by itself when several processes change the mode at once.
-                Err(error) if is_busy(&error) && began.elapsed() < self.settings.busy => {
+                Err(error) if is_busy(&error) && Instant::now() < deadline => {
                     std::thread::park_timeout(STAND_BACK);
                 }
                 Err(error) => return Err(failed(&error)),
@@ -153,13 +153,12 @@ impl Database {
             // Another process was first.
             return Ok(());
         }
-        transaction
-            .execute_batch(include_str!("../schema/sqlite/0001.sql"))
+        upgrade::make(&transaction, self.settings.schema)
             .and_then(|()| {
                 transaction.execute(
                     "INSERT INTO state (id, schema, min_reader, min_writer, incarnation, last_seen, last_epoch) \
                      VALUES (1, ?1, ?1, ?1, ?2, ?3, 0)",
-                    (SCHEMA, SystemRandomness.id(), now),
+                    (self.settings.schema, SystemRandomness.id(), now),
                 )
             })
             .and_then(|_| transaction.pragma_update(None, "application_id", APPLICATION_ID))
@@ -168,9 +167,8 @@ impl Database {
     }
 
     pub(super) fn incarnation(&mut self) -> Result<String> {
-        self.connection
-            .query_row("SELECT incarnation FROM state", [], |row| row.get(0))
-            .map_err(|e| failed(&e))
+        self.read(|rows| rows.incarnation())
+            .map(|(incarnation, _)| incarnation)
     }
 
     /// What SQLite itself says of `PRAGMA synchronous`: 1 is NORMAL, 2 is FULL.
@@ -182,15 +180,12 @@ impl Database {
     }
 
     pub(super) fn now(&mut self) -> Result<Timestamp> {
-        let seen = self
-            .connection
-            .prepare_cached("SELECT last_seen FROM state")
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .map_err(|e| failed(&e))?;
-        Ok(timestamp(self.see(seen)))
+        self.read(|_| Ok(())).map(|((), now)| timestamp(now))
     }
 
     pub(super) fn commit(&mut self, commit: Commit) -> Result<Committed> {
+        #[cfg(feature = "testkit")]
+        crate::store::older::refuse(&commit, self.settings.schema < upgrade::SCHEMA)?;
         let synchronous = match commit.durability {
             Some(Durability::Power) => Synchronous::Full,
             _ => Synchronous::Normal,
@@ -228,41 +223,22 @@ impl Database {
     }
 
     pub(super) fn get(&mut self, key: &str) -> Result<Option<Record>> {
-        type Row = (String, i64, Option<Micros>, Micros);
-        let row: Option<Row> = self
-            .connection
-            .prepare_cached(
-                "SELECT value, version, expires_at, (SELECT last_seen FROM state) FROM records WHERE key = ?1",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_row([key], |row| {
-                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                    })
-                    .optional()
-            })
-            .map_err(|e| failed(&e))?;
-        let Some((value, version, expires_at, seen)) = row else {
-            return Ok(None);
-        };
-        let now = self.see(seen);
-        Ok(expires_at.is_none_or(|end| now < end).then(|| Record {
-            value,
-            version: version as u64,
-            expires_at: expires_at.map(timestamp),
-        }))
+        let (record, now) = self.read(|rows| rows.record(key))?;
+        let now = timestamp(now);
+        Ok(record.filter(|record| record.expires_at.is_none_or(|end| now < end)))
     }
 
     pub(super) fn sum(&mut self, key: &str) -> Result<i64> {
-        Rows::of(&self.connection).read_sum(key)
+        self.read(|rows| rows.read_sum(key)).map(|(sum, _)| sum)
     }
 
     pub(super) fn scan(&mut self, index: &str, range: Range) -> Result<Vec<Entry>> {
-        Rows::of(&self.connection).scan(index, range)
+        self.read(|rows| rows.scan(index, range))
+            .map(|(entries, _)| entries)
     }
 
     pub(super) fn count(&mut self, index: &str) -> Result<u64> {
-        Rows::of(&self.connection).count(index)
+        self.read(|rows| rows.count(index)).map(|(count, _)| count)
     }
 
     /// The time by the wall clock, held at the last time seen by anybody.
@@ -270,6 +246,20 @@ impl Database {
         self.last_seen = self.last_seen.max(last_seen).max(self.settings.clock.now());
         self.settings.clock.settle(self.last_seen);
         self.last_seen
+    }
+
+    /// Runs `work` on one view of the file; what it read, and the time.
+    fn read<T>(&mut self, work: impl FnOnce(&mut Rows<'_>) -> Result<T>) -> Result<(T, Micros)> {
+        self.check_place()?;
+        let view = self.connection.transaction().map_err(|e| failed(&e))?;
+        let mut rows = Rows::of(&view);
+        let state = rows.state()?;
+        if state.min_reader > self.settings.schema {
+            return Err(upgrade::too_old("read", state.schema, self.settings.schema));
+        }
+        let found = work(&mut rows)?;
+        drop(view);
+        Ok((found, self.see(state.last_seen)))
     }
 
     /// Runs `work` in one transaction, which is kept when it says that it wrote something.
@@ -285,35 +275,29 @@ impl Database {
         let wall = self.settings.clock.now();
         let transaction = begin(&mut self.connection)?;
         let mut rows = Rows::of(&transaction);
-        let (last_seen, min_writer, schema) = rows.state()?;
-        if min_writer > SCHEMA {
-            return Err(too_old("write", schema));
+        let state = rows.state()?;
+        if state.min_writer > self.settings.schema {
+            return Err(upgrade::too_old("write", state.schema, self.settings.schema));
         }
-        let now = self.last_seen.max(last_seen).max(wall);
+        let now = self.last_seen.max(state.last_seen).max(wall);
         self.settings.clock.settle(now);
         let (answer, wrote) = work(&mut rows, now)?;
         if wrote {
             rows.see(now)?;
-            rows.prune(now, commits)?;
+            rows.prune(now, commits, upgrade::kinds_of_rows(self.settings.schema))?;
             finish(transaction)?;
         }
         self.last_seen = now;
         Ok(answer)
     }
 
-    /// What is written into a file that was removed or replaced is seen by nobody: it must not be acknowledged.
+    /// What is written into a file that was removed or replaced is seen by nobody, and nobody writes what is read there.
     fn check_place(&self) -> Result<()> {
         if self.identity == identity(&self.settings.path) {
-            return Ok(());
+            Ok(())
+        } else {
+            Err(gone(&self.settings.path))
         }
-        Err(Error::new(
-            Code::StoreUnavailable,
-            format!(
-                "{} was removed or replaced while it was open",
-                self.settings.path.display()
-            ),
-        )
-        .with_user_action("Put the file back, or restart the program to begin with what is there now."))
     }
 
     /// Only outside of a transaction, where SQLite heeds it, and only when it changes.
@@ -330,14 +314,14 @@ impl Database {
     }
 }
 
-fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
+pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
     connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(|e| failed(&e))
 }
 
 /// A commit that fails may have reached the disk all the same; one that found the file locked has not.
-fn finish(transaction: Transaction<'_>) -> Result<()> {
+pub(super) fn finish(transaction: Transaction<'_>) -> Result<()> {
     transaction.commit().map_err(|error| {
         if is_busy(&error) {
             failed(&error)
@@ -426,12 +410,16 @@ fn identity(_path: &Path) -> Option<(u64, u64)> {
     None
 }
 
-fn too_old(verb: &str, schema: i64) -> Error {
+/// The file is not the one that this program began with.
+fn gone(path: &Path) -> Error {
     Error::new(
-        Code::InvalidState,
-        format!("the SQLite store has schema {schema}, which this version (schema {SCHEMA}) may not {verb}"),
+        Code::StoreUnavailable,
+        format!(
+            "{} was removed or replaced since this program began with it",
+            path.display()
+        ),
     )
-    .with_user_action("Update this program: a newer one has changed the store.")
+    .with_user_action("Put the file back, or restart the program to begin with what is there now.")
 }
 
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {

@@ -3,18 +3,26 @@
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::database::failed;
-use crate::store::apply::{Level, Micros, Tables, micros};
+use crate::store::apply::{Level, Micros, Tables, micros, timestamp};
 use crate::store::retention::{ANSWERS, PRUNED_PER_COMMIT};
-use crate::store::{Committed, Entry, Range};
+use crate::store::{Committed, Entry, Range, Record};
 use crate::{Code, Error, Result};
 
-/// The kinds of rows that end by time; each commit looks at one of them.
-const PRUNES: [&str; 4] = [
+/// The kinds of rows that end by time, in the order in which schemas brought them; each commit looks at one of them.
+pub(super) const PRUNES: [&str; 4] = [
     "DELETE FROM records WHERE rowid IN (SELECT rowid FROM records WHERE expires_at <= ?1 LIMIT ?2)",
     "DELETE FROM ops WHERE op_id IN (SELECT op_id FROM ops WHERE at < ?1 LIMIT ?2)",
     "DELETE FROM leases WHERE lane IN (SELECT lane FROM leases WHERE expires_at <= ?1 LIMIT ?2)",
     "DELETE FROM buckets WHERE key IN (SELECT key FROM buckets WHERE full_at <= ?1 LIMIT ?2)",
 ];
+
+/// What the whole store is.
+pub(super) struct State {
+    pub(super) last_seen: Micros,
+    pub(super) schema: i64,
+    pub(super) min_reader: i64,
+    pub(super) min_writer: i64,
+}
 
 /// The rows as the open transaction of `connection` sees them.
 pub(super) struct Rows<'a>(&'a Connection);
@@ -24,12 +32,40 @@ impl<'a> Rows<'a> {
         Self(connection)
     }
 
-    /// The last time seen, the oldest schema that may write, the schema.
-    pub(super) fn state(&mut self) -> Result<(Micros, i64, i64)> {
-        self.one("SELECT last_seen, min_writer, schema FROM state", (), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
-        .ok_or_else(|| Error::new(Code::StoreUnavailable, "the SQLite store has lost its own state"))
+    pub(super) fn state(&self) -> Result<State> {
+        self.one(
+            "SELECT last_seen, schema, min_reader, min_writer FROM state",
+            (),
+            |row| {
+                Ok(State {
+                    last_seen: row.get(0)?,
+                    schema: row.get(1)?,
+                    min_reader: row.get(2)?,
+                    min_writer: row.get(3)?,
+                })
+            },
+        )?
+        .ok_or_else(headless)
+    }
+
+    pub(super) fn incarnation(&self) -> Result<String> {
+        self.one("SELECT incarnation FROM state", (), |row| row.get(0))?
+            .ok_or_else(headless)
+    }
+
+    /// The record, whether or not it has ended.
+    pub(super) fn record(&self, key: &str) -> Result<Option<Record>> {
+        self.one(
+            "SELECT value, version, expires_at FROM records WHERE key = ?1",
+            [key],
+            |row| {
+                Ok(Record {
+                    value: row.get(0)?,
+                    version: row.get::<_, i64>(1)? as u64,
+                    expires_at: row.get::<_, Option<Micros>>(2)?.map(timestamp),
+                })
+            },
+        )
     }
 
     pub(super) fn see(&mut self, now: Micros) -> Result<()> {
@@ -88,9 +124,9 @@ impl<'a> Rows<'a> {
             .map_err(|e| failed(&e))
     }
 
-    /// Removes what has ended: one kind a commit, so that four commits see to all.
-    pub(super) fn prune(&mut self, now: Micros, commits: u64) -> Result<()> {
-        let kind = (commits % PRUNES.len() as u64) as usize;
+    /// Removes what has ended: one of so many kinds a commit, so that four commits see to all.
+    pub(super) fn prune(&mut self, now: Micros, commits: u64, kinds: usize) -> Result<()> {
+        let kind = (commits % kinds as u64) as usize;
         let before = if kind == 1 {
             now.saturating_sub(micros(ANSWERS))
         } else {
@@ -285,4 +321,8 @@ impl Tables for Rows<'_> {
         )
         .map(drop)
     }
+}
+
+fn headless() -> Error {
+    Error::new(Code::StoreUnavailable, "the SQLite store has lost its own state")
 }

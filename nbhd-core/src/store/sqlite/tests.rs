@@ -281,3 +281,60 @@ async fn a_file_that_was_taken_away_acknowledges_nothing() {
     std::fs::rename(aside, folder.file()).unwrap();
     store.commit(put("a", "3")).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_handle_that_opens_anew_takes_no_other_file_for_its_own() {
+    let folder = Folder::new("anew");
+    let store = folder.store();
+    store.commit(put("a", "1")).await.unwrap();
+    store.close().await.unwrap();
+    let aside = folder.0.join("aside.db");
+    std::fs::rename(folder.file(), &aside).unwrap();
+    for found in ["nothing", "another store"] {
+        for error in [
+            store.get("a").await.unwrap_err(),
+            store.commit(put("a", "2")).await.unwrap_err(),
+        ] {
+            assert_eq!(
+                (error.code(), error.outcome()),
+                (Code::StoreUnavailable, Outcome::NotSent),
+                "{found}"
+            );
+        }
+        if found == "nothing" {
+            assert!(!folder.file().exists(), "a lost store is not made anew");
+            let other = folder.store();
+            other.commit(put("a", "3")).await.unwrap();
+            other.close().await.unwrap();
+        }
+    }
+    std::fs::rename(aside, folder.file()).unwrap();
+    assert_eq!(value(&store, "a").await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn those_who_wait_behind_others_wait_no_longer_than_they() {
+    let busy = Duration::from_millis(300);
+    let folder = Folder::new("queue");
+    let store = Arc::new(folder.store().with_busy_wait(busy));
+    store.commit(put("a", "1")).await.unwrap();
+    let holder = rusqlite::Connection::open(folder.file()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let began = Instant::now();
+    let calls: Vec<_> = (0..20)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.commit(put("a", "2")).await })
+        })
+        .collect();
+    for call in calls {
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(
+            (error.code(), error.outcome()),
+            (Code::StoreUnavailable, Outcome::NotSent)
+        );
+    }
+    assert!(began.elapsed() < 5 * busy, "20 calls took {:?}", began.elapsed());
+    holder.execute_batch("ROLLBACK").unwrap();
+    store.commit(put("a", "3")).await.unwrap();
+}

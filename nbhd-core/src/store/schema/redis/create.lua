@@ -1,4 +1,5 @@
--- Makes the store, unless it stands. Answers {"ok", incarnation}, {"old", schema} or {"headless"}. Schema 1:
+-- Makes the store, unless it stands; one that is older gets what it lacks. Answers {"ok", incarnation}, {"old", schema}
+-- or {"headless"}. Schema 1:
 --
 --   state        hash: incarnation, schema, min_reader, min_writer (the oldest schema whose code may read, or write),
 --                last_seen (time never goes back behind it), last_epoch (of the leases of all lanes), shift (tests only:
@@ -17,6 +18,11 @@ local found = redis.call('HMGET', KEYS[1], 'incarnation', 'schema', 'min_writer'
 if found[1] then
   if tonumber(found[3]) > tonumber(ARGV[2]) then
     return {'old', found[2]}
+  end
+  -- Steps to each schema from the one before, beside processes of both: they only add. To 1, which knows buckets: they are
+  -- made by their first use, and one that is not there is full.
+  if tonumber(found[2]) < tonumber(ARGV[2]) then
+    redis.call('HSET', KEYS[1], 'schema', ARGV[2])
   end
   return {'ok', found[1]}
 end

@@ -20,6 +20,9 @@ end
 if tonumber(state[ARGV[3] == 'r' and 3 or 4]) > tonumber(ARGV[2]) then
   return {'old', state[2]}
 end
+if tonumber(state[2]) < tonumber(ARGV[2]) then
+  return {'behind', state[2]}
+end
 
 local function name(suffix)
   return ARGV[1] .. suffix
