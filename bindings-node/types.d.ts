@@ -1143,7 +1143,7 @@ export interface JobView {
 }
 
 /** Where a key comes from. */
-export type KeySource = KeySourceEnv | KeySourceFile;
+export type KeySource = KeySourceEnv | KeySourceFile | KeySourceKeyring;
 
 /** An environment variable. */
 export interface KeySourceEnv {
@@ -1153,6 +1153,19 @@ export interface KeySourceEnv {
 /** A file that only its owner may read. */
 export interface KeySourceFile {
   file: string;
+}
+
+/** The keyring of the operating system (feature `keyring`). Nobody is asked to unlock it. */
+export interface KeySourceKeyring {
+  keyring: KeyringEntry;
+}
+
+/** An entry of the keyring, by the two attributes that programs store theirs with. */
+export interface KeyringEntry {
+  /** What the key is for, such as `nbhd`. */
+  service: string;
+  /** Which one of them, such as `openai`. */
+  account: string;
 }
 
 /** What kind of failure it was. */
@@ -1572,7 +1585,7 @@ export interface ProviderBlocks {
 
 /** The configuration of one provider. */
 export interface ProviderConfig {
-  /** Where its key comes from: `{ env = "…" }` or `{ file = "…" }`, never the key itself. */
+  /** Where its key comes from: `{ env = "…" }`, `{ file = "…" }` or `{ keyring = { service = "…", account = "…" } }`, never the key itself. */
   api_key?: KeySource | null;
   /** Which known provider it behaves like, when its own name is not a known one; `compatible` where none fits. */
   like?: string | null;

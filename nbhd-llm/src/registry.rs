@@ -15,7 +15,8 @@ use crate::provider::Provider;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderConfig {
-    /// Where its key comes from: `{ env = "…" }` or `{ file = "…" }`, never the key itself.
+    /// Where its key comes from: `{ env = "…" }`, `{ file = "…" }` or `{ keyring = { service = "…", account = "…" } }`,
+    /// never the key itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<KeySource>,
     /// Which known provider it behaves like, when its own name is not a known one; `compatible` where none fits.
@@ -68,10 +69,22 @@ pub enum KeySource {
     Env(String),
     /// A file that only its owner may read.
     File(String),
+    /// The keyring of the operating system (feature `keyring`). Nobody is asked to unlock it.
+    Keyring(KeyringEntry),
     /// Given by the program, in code; a configuration file cannot say it.
     #[serde(skip)]
     #[schemars(skip)]
     Given(SecretSource),
+}
+
+/// An entry of the keyring, by the two attributes that programs store theirs with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyringEntry {
+    /// What the key is for, such as `nbhd`.
+    pub service: String,
+    /// Which one of them, such as `openai`.
+    pub account: String,
 }
 
 impl KeySource {
@@ -80,6 +93,10 @@ impl KeySource {
         match self {
             KeySource::Env(name) => SecretSource::Env(name.clone()),
             KeySource::File(path) => SecretSource::File(path.into()),
+            KeySource::Keyring(KeyringEntry { service, account }) => SecretSource::Keyring {
+                service: service.clone(),
+                account: account.clone(),
+            },
             KeySource::Given(source) => source.clone(),
         }
     }
@@ -89,6 +106,9 @@ impl<T: Into<SecretSource>> From<T> for KeySource {
     fn from(source: T) -> Self {
         match source.into() {
             SecretSource::Env(name) => KeySource::Env(name),
+            SecretSource::Keyring { service, account } => {
+                KeySource::Keyring(KeyringEntry { service, account })
+            }
             source => KeySource::Given(source),
         }
     }
@@ -99,6 +119,7 @@ impl PartialEq for KeySource {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (KeySource::Env(a), KeySource::Env(b)) | (KeySource::File(a), KeySource::File(b)) => a == b,
+            (KeySource::Keyring(a), KeySource::Keyring(b)) => a == b,
             _ => false,
         }
     }
@@ -151,6 +172,10 @@ pub fn provider(name: &str, config: &ProviderConfig) -> Result<Arc<dyn Provider>
         ));
     }
     let key = config.api_key.as_ref().map(KeySource::source);
+    if let Some(Err(error)) = key.as_ref().map(SecretSource::check) {
+        let message = format!("the key of provider {name:?}: {}", error.message());
+        return Err(Error::new(error.code(), message).with_user_action(error.user_action()));
+    }
     Ok(Arc::new(
         openai::OpenAi::new(name, row, &base, key).with_remote(config.allow_remote),
     ))
@@ -256,12 +281,36 @@ mod tests {
     }
 
     #[test]
+    fn a_keyring_that_this_build_does_not_have_is_no_configuration() {
+        let config = ProviderConfig::new().with_api_key(Secret::keyring("nbhd", "openai"));
+        let made = provider("openai", &config);
+        if config.api_key.unwrap().source().check().is_ok() {
+            assert!(made.is_ok(), "features of other crates are united with ours");
+            return;
+        }
+        let error = made.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig);
+        for part in ["\"openai\"", "nbhd/openai", "feature `keyring`"] {
+            assert!(error.message().contains(part), "{error}");
+        }
+        // Somebody else who has the keyring may come after it in a chain.
+        let chain = Secret::chain([Secret::keyring("nbhd", "openai"), Secret::env("OPENAI_API_KEY")]);
+        assert!(provider("openai", &ProviderConfig::new().with_api_key(chain)).is_ok());
+    }
+
+    #[test]
     fn a_configuration_names_where_the_key_is_and_never_holds_it() {
         let config: ProviderConfig =
             serde_json::from_value(json!({"api_key": {"env": "OPENAI_API_KEY"}})).unwrap();
         assert_eq!(config.api_key, Some(KeySource::Env("OPENAI_API_KEY".to_owned())));
         assert!(serde_json::from_value::<ProviderConfig>(json!({"api_key": "sk-123"})).is_err());
         assert!(serde_json::from_value::<ProviderConfig>(json!({"api_key": {"given": "sk-123"}})).is_err());
+        let entry = json!({"keyring": {"service": "nbhd", "account": "openai"}});
+        let config: ProviderConfig = serde_json::from_value(json!({"api_key": entry})).unwrap();
+        let same = ProviderConfig::new().with_api_key(Secret::keyring("nbhd", "openai"));
+        assert_eq!(config, same);
+        assert_eq!(serde_json::to_value(&config).unwrap()["api_key"], entry);
+        assert!(serde_json::from_value::<KeySource>(json!({"keyring": {"service": "nbhd"}})).is_err());
         let config = ProviderConfig::new().with_api_key(Secret::new("sk-canary-0123456789"));
         assert!(!format!("{config:?}").contains("canary"));
         assert!(serde_json::to_string(&config).map_or(true, |text| !text.contains("canary")));

@@ -1039,6 +1039,19 @@ class KeySourceFile(TypedDict):
     file: str
 
 
+class KeySourceKeyring(TypedDict):
+    """The keyring of the operating system (feature `keyring`). Nobody is asked to unlock it."""
+    keyring: KeyringEntry
+
+
+class KeyringEntry(TypedDict):
+    """An entry of the keyring, by the two attributes that programs store theirs with."""
+    service: str
+    """What the key is for, such as `nbhd`."""
+    account: str
+    """Which one of them, such as `openai`."""
+
+
 class Limit(TypedDict):
     """One limit, and how much of it is taken: at most `units` at once, which come back evenly over `per` seconds. The limit is told from others by what, who and where."""
     what: str
@@ -1338,7 +1351,7 @@ class ProviderBlocks(TypedDict):
 class ProviderConfig(TypedDict):
     """The configuration of one provider."""
     api_key: NotRequired[KeySource | None]
-    """Where its key comes from: `{ env = "…" }` or `{ file = "…" }`, never the key itself."""
+    """Where its key comes from: `{ env = "…" }`, `{ file = "…" }` or `{ keyring = { service = "…", account = "…" } }`, never the key itself."""
     like: NotRequired[str | None]
     """Which known provider it behaves like, when its own name is not a known one; `compatible` where none fits."""
     base_url: NotRequired[str | None]
@@ -2018,7 +2031,7 @@ InboxItem = TypedDict(
 JobStatus = Literal["queued", "active", "retrying", "stalled", "completed", "failed"]
 
 # Where a key comes from.
-KeySource = Union["KeySourceEnv", "KeySourceFile"]
+KeySource = Union["KeySourceEnv", "KeySourceFile", "KeySourceKeyring"]
 
 # What kind of failure it was.
 Lane = Literal["transient_server", "rate", "overloaded", "timeout", "money", "auth", "auth_permanent", "caller", "context_overflow", "content_filter", "model_not_found", "unknown_after_send"]
@@ -2253,6 +2266,8 @@ __all__ = [
     "KeySource",
     "KeySourceEnv",
     "KeySourceFile",
+    "KeySourceKeyring",
+    "KeyringEntry",
     "Lane",
     "Limit",
     "ListEvents",

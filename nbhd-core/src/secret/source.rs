@@ -75,6 +75,23 @@ impl SecretSource {
         })
     }
 
+    /// Whether this build can read it: `invalid_config` for the keyring where there is none. A chain goes on without it.
+    pub fn check(&self) -> Result<()> {
+        if keyring::IS_HERE || !matches!(self, SecretSource::Keyring { .. }) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::InvalidConfig,
+            format!(
+                "{}: this build has no keyring (feature `keyring`, on Linux)",
+                self.label()
+            ),
+        )
+        .with_user_action(
+            "Build with the feature `keyring`, or name an environment variable or a file instead.",
+        ))
+    }
+
     /// Where it comes from, in words that may be shown.
     pub fn label(&self) -> String {
         match self {

@@ -9,6 +9,9 @@ mod service;
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 pub(super) use service::look;
 
+/// Whether this build has one.
+pub(super) const IS_HERE: bool = cfg!(all(feature = "keyring", target_os = "linux"));
+
 #[cfg(not(all(feature = "keyring", target_os = "linux")))]
 pub(super) fn look(_: &str, _: &str) -> Result<super::Secret, super::source::Missing> {
     Err(super::source::Missing::Absent(
