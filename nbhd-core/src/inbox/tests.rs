@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::clock::FakeClock;
 use crate::outbox::NewIntent;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, ROOMS, Write};
 use crate::testkit::FaultyStore;
 use crate::{Code, Error, Host, Outcome};
 
@@ -359,4 +359,29 @@ async fn a_holder_counts_from_before_it_asked_also_while_suspended_less_a_margin
     assert!(!work.is_held());
     assert_eq!(work.renew().await.unwrap_err().code(), Code::StoreConflict);
     assert!(!work.is_held());
+}
+
+#[tokio::test]
+async fn a_programs_own_writes_are_made_with_the_end_and_in_rooms_of_its_own() {
+    let (host, _) = world();
+    let inbox = host.inbox();
+    inbox.accept(event("chat", &["u1"])).await.unwrap();
+    let (work, _) = text(&inbox).await.unwrap();
+    let put = |key: &str| Write::Put {
+        key: key.to_owned(),
+        value: "1".to_owned(),
+        ttl: None,
+    };
+    for room in ROOMS {
+        let key = format!("{room}/1");
+        let refused = work.commit_with(Vec::new(), &[put("orders/1"), put(&key)]).await;
+        assert_eq!(refused.unwrap_err().code(), Code::InvalidInput, "{room}");
+    }
+    assert_eq!(inbox.pending().await.unwrap(), 1);
+    assert_eq!(host.store().get("orders/1").await.unwrap(), None);
+    work.commit_with(Vec::new(), &[put("orders/1"), put("inboxes")])
+        .await
+        .unwrap();
+    assert_eq!(inbox.pending().await.unwrap(), 0);
+    assert_eq!(host.store().get("orders/1").await.unwrap().unwrap().value, "1");
 }

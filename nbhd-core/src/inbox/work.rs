@@ -97,8 +97,13 @@ impl Work {
     }
 
     /// The same with `writes` of the host's own in the same step: what handling the event changed is there exactly once,
-    /// whoever was killed and whoever handled it again. Keys and indexes below `inbox/` and `outbox/` are not the host's.
+    /// whoever was killed and whoever handled it again. `invalid_input` for a key or an index in a room of the suite's own
+    /// ([`store::ROOMS`](crate::store::ROOMS)).
     pub async fn commit_with(&self, sends: Vec<NewIntent>, writes: &[Write]) -> Result<()> {
+        if let Some(taken) = writes.iter().find_map(Write::room_of_ours) {
+            let message = format!("what begins with `{taken}/` in the store is not the program's");
+            return Err(Error::new(Code::InvalidInput, message));
+        }
         let outbox = Outbox::new(&self.inbox.host);
         let now = self.inbox.host.store().now().await?;
         for round in 0..TRIES {

@@ -1,5 +1,8 @@
 //! Names in the store: parts joined by `/`, so that no part can pretend to be two.
 
+/// The first parts of the suite's own keys, indexes and lanes: everything else is the program's.
+pub const ROOMS: [&str; 6] = ["google", "inbox", "limit", "llm", "outbox", "queue"];
+
 /// Joins `parts` with `/`; a `/` or `%` within a part is escaped as in URLs.
 ///
 /// ```

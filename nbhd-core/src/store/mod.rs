@@ -25,7 +25,7 @@ mod words;
 pub use address::{open, open_with};
 pub(crate) use apply::{Level, take};
 pub use contract::Store;
-pub use key::key;
+pub use key::{ROOMS, key};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::key::ROOMS;
 use crate::clock::Timestamp;
 
 /// What a commit survives. Later in the list survives more.
@@ -82,7 +83,9 @@ pub struct Bucket {
 }
 
 /// One change of a commit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(rename = "StoreWrite")]
 #[non_exhaustive]
 pub enum Write {
     /// Sets the record under `key`; its version rises by one (a new record begins at 1, also after one that was
@@ -92,7 +95,9 @@ pub enum Write {
         key: String,
         /// The value, as JSON text of the writer's own versioned type.
         value: String,
-        /// How long it lives; `None` for ever.
+        /// How long it lives, in seconds; for ever unless it is given.
+        #[serde(default, with = "seconds")]
+        #[schemars(with = "Option<f64>")]
         ttl: Option<Duration>,
     },
     /// Adds `delta` to the sum under `key`; `invalid_input` when it would leave 64 bits. A sum that comes to 0 takes no
@@ -120,6 +125,7 @@ pub enum Write {
         /// The score.
         score: i64,
         /// Leaves the score of a member that is there already.
+        #[serde(default)]
         keep: bool,
     },
     /// Removes `member` from `index`.
@@ -135,12 +141,28 @@ pub enum Write {
         key: String,
     },
     /// Gives the lease on `lane` back if it still has this epoch.
+    #[serde(skip)]
     Release {
         /// The lane.
         lane: String,
         /// The epoch of the lease.
         epoch: u64,
     },
+}
+
+impl Write {
+    /// The room of the suite's own ([`ROOMS`]) that it writes to, if it does.
+    pub(crate) fn room_of_ours(&self) -> Option<&'static str> {
+        let (Self::Put { key: place, .. }
+        | Self::Add { key: place, .. }
+        | Self::Delete { key: place }
+        | Self::Append { index: place, .. }
+        | Self::Index { index: place, .. }
+        | Self::Unindex { index: place, .. }
+        | Self::Release { lane: place, .. }) = self;
+        let first = place.split('/').next();
+        ROOMS.into_iter().find(|room| first == Some(*room))
+    }
 }
 
 /// Guards and writes that happen together or not at all.
@@ -217,18 +239,20 @@ pub struct Refusal {
 }
 
 /// A live record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "StoreRecord")]
 pub struct Record {
     /// The value.
     pub value: String,
     /// Its version, for [`Guard::Version`].
     pub version: u64,
-    /// When it stops living.
+    /// When it stops living, ISO 8601 by the store's clock.
     pub expires_at: Option<Timestamp>,
 }
 
 /// One entry of an index.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "StoreEntry")]
 pub struct Entry {
     /// The member.
     pub member: String,
@@ -276,4 +300,50 @@ pub struct Lease {
     pub epoch: u64,
     /// When it ends by the store's clock.
     pub expires_at: Timestamp,
+}
+
+/// A time to live as seconds.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "what serde hands over")]
+    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.as_secs_f64()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let time = Option::<f64>::deserialize(from)?.map(Duration::try_from_secs_f64);
+        time.transpose().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_write_is_plain_data() {
+        let put: Write = serde_json::from_value(json!({"type": "put", "key": "a", "value": "1", "ttl": 0.5}))
+            .expect("a write");
+        let Write::Put { ttl, .. } = &put else {
+            panic!("{put:?}")
+        };
+        assert_eq!(*ttl, Some(Duration::from_millis(500)));
+        assert_eq!(
+            serde_json::to_value(&put).expect("plain data"),
+            json!({"type": "put", "key": "a", "value": "1", "ttl": 0.5})
+        );
+        for wrong in [
+            json!({"type": "put", "key": "a", "value": "1", "ttl": -1.0}),
+            json!({"type": "put", "key": "a", "value": "1", "tll": 1.0}),
+            json!({"type": "release", "lane": "a", "epoch": 1}),
+        ] {
+            assert!(serde_json::from_value::<Write>(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
 }
