@@ -57,6 +57,9 @@ import type {
   SecureRequest,
   SentMessage,
   Spend,
+  StoreEntry,
+  StoreRecord,
+  StoreWrite,
   StreamEvent,
   VaultStatus,
   WindowSpan,
@@ -85,6 +88,8 @@ export interface HostOptions {
   clock?: Clock;
   /** Accepts, for the reason that it says, a store that may lose what it acknowledged. */
   lossyStore?: string;
+  /** Names and addresses of the program's private network that requests may go to: exact, or `*.example.org`. */
+  privateHosts?: Array<string>;
   /** A file of JSON lines that audit events go to. */
   auditFile?: string;
   /** A file of JSON lines that run records go to. */
@@ -311,6 +316,10 @@ declare class Host {
   clockAhead(): number | null;
   /** Believes a clock that stepped ahead: for somebody who has looked. */
   confirmClock(): void;
+  /** The program's own records in the store. */
+  get store(): Store;
+  /** The names and addresses that the program trusts in its private network. */
+  get privateHosts(): Array<string>;
 }
 
 /** Durable work: accepted once, handled in order within a lane, tried again, never lost. */
@@ -518,6 +527,18 @@ declare class StateGate {
   begin(name: string, state: unknown, options?: CallOptions): Promise<Ticket | null>;
 }
 
+/** What `work.commitWith` wrote, read again. */
+declare class Store {
+  /** Made by its calls only. */
+  private constructor();
+  /** The live record under `key`; `null` when there is none. */
+  get(key: string, options?: CallOptions): Promise<StoreRecord | null>;
+  /** The sum under `key`; 0 when nothing was ever added. */
+  sum(key: string, options?: CallOptions): Promise<number>;
+  /** The entries of `index` whose score is at most `upTo`, lowest first, at most `limit` (100). */
+  scan(index: string, options?: { upTo?: number; limit?: number } & CallOptions): Promise<Array<StoreEntry>>;
+}
+
 /** A stream of events, for `for await`. Broken out of or closed early, it leaves its request to `on_drop`. */
 declare class Stream {
   /** Made by its calls only. */
@@ -591,6 +612,8 @@ declare class Work {
   done(): Promise<void>;
   /** The event is handled and `sends` are to be sent: stored in one step. */
   commit(sends: Array<NewIntent>): Promise<void>;
+  /** The same with `writes` of the program's own in the same step: what handling the event changed is there exactly once, whoever was killed and whoever handled it again. `host.store` reads them. They go to no room of the suite's own. */
+  commitWith(sends: Array<NewIntent>, writes: Array<StoreWrite>): Promise<void>;
   /** The event was not handled: it is tried again after a back-off, or becomes a dead letter. `reason` is redacted. */
   fail(reason: string): Promise<void>;
 }
@@ -612,4 +635,4 @@ declare namespace testkit {
   export { Clock, Script, StandInGoogle as Google, StandInModels as Models, StandInTelegram as Telegram };
 }
 
-export { NbhdError, testkit, Host, Secret, Credential, Inbox, Work, Outbox, Queue, Worker, JobWork, Limits, AlertGate, StateGate, Ticket, Vault, Audited, Run, redact, resolveWindow, timeZoneVersion, listenerExposure, parametersHash, actorFingerprint, Google, Account, AccessToken, Gmail, Calendar, Router, Stream, Telegram, buildBrief, validateBrief, renderBrief };
+export { NbhdError, testkit, Host, Secret, Credential, Inbox, Work, Outbox, Store, Queue, Worker, JobWork, Limits, AlertGate, StateGate, Ticket, Vault, Audited, Run, redact, resolveWindow, timeZoneVersion, listenerExposure, parametersHash, actorFingerprint, Google, Account, AccessToken, Gmail, Calendar, Router, Stream, Telegram, buildBrief, validateBrief, renderBrief };

@@ -38,6 +38,7 @@ exports.Credential = native.Credential;
 exports.Inbox = native.Inbox;
 exports.Work = native.Work;
 exports.Outbox = native.Outbox;
+exports.Store = native.Store;
 exports.Queue = native.Queue;
 exports.Worker = native.Worker;
 exports.JobWork = native.JobWork;

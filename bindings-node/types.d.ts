@@ -1945,6 +1945,85 @@ export interface Spend {
   nanoUsd: NanoUsd;
 }
 
+/** One entry of an index. */
+export interface StoreEntry {
+  /** The member. */
+  member: string;
+  /** Its score. */
+  score: number;
+}
+
+/** A live record. */
+export interface StoreRecord {
+  /** The value. */
+  value: string;
+  /** Its version, for `Guard.Version`. */
+  version: number;
+  /** When it stops living, ISO 8601 by the store's clock. */
+  expiresAt: string | null;
+}
+
+/** One change of a commit. */
+export type StoreWrite = StoreWritePut | StoreWriteAdd | StoreWriteAppend | StoreWriteIndex | StoreWriteUnindex | StoreWriteDelete;
+
+/** Adds `delta` to the sum under `key`; `invalid_input` when it would leave 64 bits. A sum that comes to 0 takes no room. */
+export interface StoreWriteAdd {
+  type: "add";
+  /** The key of the sum. */
+  key: string;
+  /** What is added. */
+  delta: number;
+}
+
+/** Appends `member` to `index` with the next sequence number of that index as its score; a member that is there moves to the end. A number is never given twice, also when its entry is gone. */
+export interface StoreWriteAppend {
+  type: "append";
+  /** The index. */
+  index: string;
+  /** The member. */
+  member: string;
+}
+
+/** Removes the record under `key`. */
+export interface StoreWriteDelete {
+  type: "delete";
+  /** The key. */
+  key: string;
+}
+
+/** Sets the score of `member` in `index`. */
+export interface StoreWriteIndex {
+  type: "index";
+  /** The index. */
+  index: string;
+  /** The member. */
+  member: string;
+  /** The score. */
+  score: number;
+  /** Leaves the score of a member that is there already. */
+  keep?: boolean;
+}
+
+/** Sets the record under `key`; its version rises by one (a new record begins at 1, also after one that was deleted or has ended). */
+export interface StoreWritePut {
+  type: "put";
+  /** The key. */
+  key: string;
+  /** The value, as JSON text of the writer's own versioned type. */
+  value: string;
+  /** How long it lives, in seconds; for ever unless it is given. */
+  ttl?: number | null;
+}
+
+/** Removes `member` from `index`. */
+export interface StoreWriteUnindex {
+  type: "unindex";
+  /** The index. */
+  index: string;
+  /** The member. */
+  member: string;
+}
+
 /** One event of a stream, in this order: `started`, then `text` and `reasoning` as they come, then `tool_call`s, `usage` at most once, `finished`. */
 export type StreamEvent = StreamEventStarted | StreamEventText | StreamEventReasoning | StreamEventToolCall | StreamEventUsage | StreamEventFinished;
 

@@ -10,7 +10,7 @@ use nbhd_core::audit::{AuditEvent, CallbackJournal, FileJournal, Journal, Memory
 use nbhd_core::{Code, Error};
 use serde_json::Value;
 
-use crate::convert::{Data, ToNode, output};
+use crate::convert::{Data, ToNode, output, whole};
 use crate::error::raise;
 
 /// Where a host's entries go: to memory, to a file where one is named, to a function where one is given.
@@ -119,7 +119,7 @@ impl Run {
 /// SHA-256 of the canonical JSON of `parameters`, as 64 hexadecimal digits: the order of names does not count.
 #[napi(ts_args_type = "parameters: unknown")]
 pub fn parameters_hash(parameters: Value) -> String {
-    nbhd_core::audit::parameters_hash(&parameters)
+    nbhd_core::audit::parameters_hash(&whole(parameters))
 }
 
 /// How an actor is named in audit events: the same actor always has the same name.

@@ -62,10 +62,31 @@ pub(crate) fn input<T: DeserializeOwned + JsonSchema + 'static>(
     value: Value,
 ) -> std::result::Result<T, Error> {
     let json = Names::of::<T>()
-        .to_snake(value)
+        .to_snake(whole(value))
         .map_err(|reason| invalid(what, &reason))?;
     serde_json::from_value(json).map_err(|error| invalid(what, &error.to_string()))
 }
+
+/// JavaScript's numbers as what they are: the reader of the addon takes a whole one beyond 32 bits for a fraction.
+pub(crate) fn whole(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= LARGEST_EXACT => {
+                Value::from(float as i64)
+            }
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(whole).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, field)| (name, whole(field)))
+            .collect(),
+        other => other,
+    }
+}
+
+/// `Number.MAX_SAFE_INTEGER`: up to it a whole number is exact.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
 
 /// The fields of an error with the names that Node sees.
 pub(crate) fn camel_error(error: &Error) -> Value {

@@ -11,13 +11,15 @@ use nbhd_core::outbox::NewIntent;
 use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secret::SecretSource;
 use nbhd_core::secure::SecureRequest;
+use nbhd_core::store::Write;
+use nbhd_core::transport::HostRule;
 use nbhd_core::vault::Vault;
 use nbhd_core::{Code, Error};
 use serde_json::Value;
 
 use crate::audit::{Audited, Journals, Run};
 use crate::cancel::promise;
-use crate::convert::{Data, ToNode, input};
+use crate::convert::{Data, ToNode, input, whole};
 use crate::error::raise;
 use crate::secure::access;
 use crate::testkit::Clock;
@@ -58,6 +60,12 @@ impl Host {
             && let Some(reason) = options.get::<String>("lossyStore")?
         {
             builder = builder.with_lossy_store(reason);
+        }
+        if let Some(options) = &options
+            && let Some(hosts) = options.get::<Vec<String>>("privateHosts")?
+        {
+            let rules: nbhd_core::Result<Vec<_>> = hosts.iter().map(|host| HostRule::new(host)).collect();
+            builder = builder.with_private_hosts(rules.map_err(|error| raise(env, &error))?);
         }
         if let Some(options) = &options
             && let Some(tokens) = ProgramTokens::of(env, options)?
@@ -101,7 +109,7 @@ impl Host {
     /// `actor` begins `action` with `parameters`, of which the fingerprint and the hash are kept.
     #[napi(ts_args_type = "actor: string, action: string, parameters?: unknown")]
     pub fn audited(&self, actor: String, action: String, parameters: Option<Value>) -> Audited {
-        let parameters = parameters.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let parameters = parameters.map_or_else(|| Value::Object(serde_json::Map::new()), whole);
         Audited {
             entry: Mutex::new(Some(self.inner.audited(&actor, &action, &parameters))),
         }
@@ -457,6 +465,24 @@ impl Work {
         let work = Arc::clone(&self.inner);
         let sends = input::<Vec<NewIntent>>("sends", sends);
         promise(env, None, async move { work.commit(sends?).await })
+    }
+
+    /// The same with `writes` of the program's own in the same step: what handling the event changed is there exactly
+    /// once, whoever was killed and whoever handled it again. `host.store` reads them. They go to no room of the suite's own.
+    #[napi(
+        ts_args_type = "sends: Array<NewIntent>, writes: Array<StoreWrite>",
+        ts_return_type = "Promise<void>"
+    )]
+    pub fn commit_with<'env>(
+        &self,
+        env: &'env Env,
+        sends: Value,
+        writes: Value,
+    ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let work = Arc::clone(&self.inner);
+        let sends = input::<Vec<NewIntent>>("sends", sends);
+        let writes = input::<Vec<Write>>("writes", writes);
+        promise(env, None, async move { work.commit_with(sends?, &writes?).await })
     }
 
     /// The event was not handled: it is tried again after a back-off, or becomes a dead letter. `reason` is redacted.

@@ -24,6 +24,7 @@ mod llm;
 mod outbox;
 mod queue;
 mod secure;
+mod store;
 mod testkit;
 mod tokens;
 mod vault;

@@ -11,7 +11,7 @@ use nbhd_core::{Code, Error};
 use serde_json::Value;
 
 use crate::cancel::promise;
-use crate::convert::{ToNode, input};
+use crate::convert::{ToNode, input, whole};
 use crate::core::Host;
 use crate::error::raise;
 
@@ -128,8 +128,7 @@ impl StateGate {
         state: Value,
         options: Option<Object<'_>>,
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
-        let gate = self.inner.clone();
-
+        let (gate, state) = (self.inner.clone(), whole(state));
         promise(env, options.as_ref(), async move {
             Ok(gate.begin(&name, &state).await?.map(Ticket::new))
         })

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::cancel::{call_value, promise};
-use crate::convert::{Data, ToNode, input};
+use crate::convert::{Data, ToNode, input, whole};
 use crate::core::Host;
 use crate::error::raise;
 
@@ -32,9 +32,8 @@ impl Router {
         let router = match config {
             Value::String(path) => nbhd_llm::Router::from_file(&host.inner, PathBuf::from(path)),
             // A configuration is a file in another place: its names are the file's.
-            value => {
-                RouterConfig::from_value(value).and_then(|config| nbhd_llm::Router::new(&host.inner, config))
-            }
+            value => RouterConfig::from_value(whole(value))
+                .and_then(|config| nbhd_llm::Router::new(&host.inner, config)),
         };
         router
             .map(|inner| Self { inner })

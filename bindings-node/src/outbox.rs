@@ -12,7 +12,7 @@ use nbhd_core::outbox::NewIntent;
 use serde_json::Value;
 
 use crate::cancel::promise;
-use crate::convert::{Data, input};
+use crate::convert::{Data, input, whole};
 use crate::core::Host;
 
 #[napi]
@@ -144,7 +144,7 @@ impl Outbox {
 
         promise(env, options.as_ref(), async move {
             outbox
-                .prove_sent(&channel, &account, &key, index as usize, result)
+                .prove_sent(&channel, &account, &key, index as usize, whole(result))
                 .await
                 .map(Data)
         })

@@ -17,3 +17,11 @@ test("a secret shows nothing", () => {
   assert.ok(!inspect(secret, { depth: 9, showHidden: true }).includes("canary"));
   assert.ok(!JSON.stringify(secret).includes("canary"));
 });
+
+test("the private network is what the program trusts", async () => {
+  assert.throws(() => new Host("memory:", { privateHosts: ["*"] }), { code: "invalid_config" });
+  assert.deepEqual(new Host("memory:").privateHosts, []);
+  const host = new Host("memory:", { privateHosts: ["*.Corp.example", "10.1.2.3:8443"] });
+  assert.deepEqual(host.privateHosts, ["*.corp.example", "10.1.2.3:8443"]);
+  await assert.rejects(host.secureRequest({ url: "https://10.1.2.3/" }, { hosts: ["10.1.2.3"] }), { code: "address_denied" });
+});

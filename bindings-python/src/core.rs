@@ -7,6 +7,7 @@ use std::time::Duration;
 use nbhd_core::inbox::{Ingest, NewEvent};
 use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secure::SecureRequest;
+use nbhd_core::transport::HostRule;
 use nbhd_core::vault::Vault;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -42,7 +43,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// the disk before the call goes on where `sync_files` says so; `on_audit` is called with each audit event. `tokens` keeps
 /// the sealed records of accounts in the program's own storage: an object with `load(provider, account)` and
 /// `save(provider, account, record, previous)`, which are called on the program's own threads and answer within
-/// `tokens_timeout` seconds.
+/// `tokens_timeout` seconds. `private_hosts` are names and addresses of the program's private network that requests may go
+/// to: exact, or `*.example.org`; never link-local and metadata addresses.
 #[pyclass(frozen, module = "nbhd")]
 pub(crate) struct Host {
     pub(crate) inner: nbhd_core::Host,
@@ -64,7 +66,8 @@ impl Host {
         sync_files = false,
         on_audit: "Any" = None,
         tokens: "Any" = None,
-        tokens_timeout = 30.0
+        tokens_timeout = 30.0,
+        private_hosts = None
     ))]
     fn new(
         py: Python<'_>,
@@ -78,6 +81,7 @@ impl Host {
         on_audit: Option<Py<PyAny>>,
         tokens: Option<Bound<'_, PyAny>>,
         tokens_timeout: f64,
+        private_hosts: Option<Vec<String>>,
     ) -> PyResult<Self> {
         let receipts = Arc::new(MemoryReceipts::default());
         let clock: Option<Arc<dyn nbhd_core::Clock>> =
@@ -91,6 +95,10 @@ impl Host {
         }
         if let Some(reason) = lossy_store {
             builder = builder.with_lossy_store(reason);
+        }
+        if let Some(hosts) = private_hosts {
+            let rules: Result<Vec<_>, _> = hosts.iter().map(|host| HostRule::new(host)).collect();
+            builder = builder.with_private_hosts(rules.map_err(|error| raise(py, error))?);
         }
         if let Some(tokens) = tokens {
             builder = builder.with_tokens(Arc::new(ProgramTokens::new(&tokens, tokens_timeout)?));
@@ -129,6 +137,19 @@ impl Host {
     #[pyo3(signature = () -> "None")]
     fn confirm_clock(&self) {
         self.inner.confirm_clock();
+    }
+
+    /// The program's own records in the store.
+    #[getter]
+    fn store(&self) -> crate::store::Store {
+        crate::store::Store(Arc::clone(self.inner.store()))
+    }
+
+    /// The names and addresses that the program trusts in its private network.
+    #[getter]
+    fn private_hosts(&self) -> Vec<String> {
+        let rules = self.inner.private_hosts();
+        rules.iter().map(ToString::to_string).collect()
     }
 
     /// The receipts of the last 1,000 calls, oldest first.

@@ -27,6 +27,7 @@ mod queue;
 mod runtime;
 mod secret;
 mod secure;
+mod store;
 mod testkit;
 mod tokens;
 mod vault;
@@ -42,6 +43,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     core::register(module)?;
     secure::register(module)?;
     outbox::register(module)?;
+    store::register(module)?;
     queue::register(module)?;
     limit::register(module)?;
     secret::register(module)?;

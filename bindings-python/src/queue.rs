@@ -1,7 +1,6 @@
 //! The dispatch queue: jobs that one part of a program gives to another.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use nbhd_core::queue::{JobWork as CoreWork, ListJobs, NewJob, QueueRules};
 use nbhd_core::{Code, Error};
@@ -12,7 +11,7 @@ use pyo3::types::PyDict;
 use crate::bridge::future;
 use crate::convert::{Data, ToPython, input, options as read_options};
 use crate::core::{Host, POLL};
-use crate::ending::Ending;
+use crate::ending::{Held, Leased};
 use crate::error::raise;
 use crate::runtime::block;
 use crate::work::OrStop;
@@ -276,47 +275,27 @@ impl JobLoop {
 /// The block is given the job. An exception is told to the queue and to the logger `nbhd.queue`, and goes no further. To
 /// keep a result, end the job inside the block with `complete`. The lease is prolonged while the block runs.
 #[pyclass(frozen, module = "nbhd")]
-pub(crate) struct JobWork {
-    inner: Arc<CoreWork>,
-    ended: AtomicBool,
-    keeping: Mutex<Option<tokio::task::AbortHandle>>,
-}
+pub(crate) struct JobWork(Held<CoreWork>);
 
 impl JobWork {
     fn new(work: CoreWork) -> Self {
-        Self {
-            inner: Arc::new(work),
-            ended: AtomicBool::new(false),
-            keeping: Mutex::default(),
-        }
-    }
-
-    fn keep(&self, py: Python<'_>) -> PyResult<()> {
-        let work = Arc::clone(&self.inner);
-        let runtime = crate::runtime::engine(py)?.runtime();
-        let task = runtime.spawn(async move { drop(work.keep().await) });
-        self.swap(Some(task.abort_handle()));
-        Ok(())
-    }
-
-    /// The job has its end from here on: nothing renews it, and the end of the block says nothing more.
-    fn end(&self) -> Arc<CoreWork> {
-        self.ended.store(true, Ordering::Release);
-        self.swap(None);
-        Arc::clone(&self.inner)
-    }
-
-    fn swap(&self, task: Option<tokio::task::AbortHandle>) {
-        let mut keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = std::mem::replace(&mut *keeping, task) {
-            before.abort();
-        }
+        Self(Held::new(work))
     }
 }
 
-impl Drop for JobWork {
-    fn drop(&mut self) {
-        self.swap(None);
+impl Leased for CoreWork {
+    const LOGGER: &'static str = "nbhd.queue";
+
+    async fn keep(&self) {
+        drop(CoreWork::keep(self).await);
+    }
+
+    async fn done(&self) -> Result<(), Error> {
+        self.complete(None).await
+    }
+
+    async fn failed(&self, error: &Error) -> Result<(), Error> {
+        self.fail(error).await.map(drop)
     }
 }
 
@@ -333,110 +312,97 @@ impl JobWork {
     /// Returns: Job
     #[getter]
     fn job(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Data(self.inner.job()).to_python(py)
+        Data(self.0.work().job()).to_python(py)
     }
 
     /// Whether the lease can still be relied on, without asking the store. Look before doing something that cannot be
     /// taken back.
     #[pyo3(signature = () -> "bool")]
     fn is_held(&self) -> bool {
-        self.inner.is_held()
+        self.0.work().is_held()
     }
 
     /// Prolongs the lease; every 20 s is enough. Inside a `with` block this is done beside the block.
     #[pyo3(signature = () -> "None")]
     fn renew(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let work = Arc::clone(&self.inner);
+        let work = Arc::clone(self.0.work());
         block(py, async move { work.renew().await })
     }
 
     /// Awaitable twin of `renew`.
     #[pyo3(signature = ())]
     fn arenew<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let work = Arc::clone(&self.inner);
+        let work = Arc::clone(self.0.work());
         future(py, async move { work.renew().await })
     }
 
     /// The job was done; `result` is kept, redacted, for the caller.
     #[pyo3(signature = (result = None) -> "None")]
     fn complete(&self, py: Python<'_>, result: Option<String>) -> PyResult<Py<PyAny>> {
-        let work = self.end();
-        block(py, async move { work.complete(result.as_deref()).await })
+        let end = |work: Arc<CoreWork>| async move { work.complete(result.as_deref()).await };
+        block(py, self.0.say(end))
     }
 
     /// Awaitable twin of `complete`.
     #[pyo3(signature = (result = None))]
     fn acomplete<'py>(&self, py: Python<'py>, result: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        let work = self.end();
-        future(py, async move { work.complete(result.as_deref()).await })
+        let end = |work: Arc<CoreWork>| async move { work.complete(result.as_deref()).await };
+        future(py, self.0.say(end))
     }
 
     /// The attempt failed: the job is tried again after a back-off, or becomes a dead letter. `reason` is redacted.
     #[pyo3(signature = (reason) -> "JobEnd")]
     fn fail(&self, py: Python<'_>, reason: String) -> PyResult<Py<PyAny>> {
-        let work = self.end();
-        block(py, async move {
-            work.fail(&Error::new(Code::Internal, reason)).await.map(Data)
-        })
+        let error = Error::new(Code::Internal, reason);
+        let end = |work: Arc<CoreWork>| async move { work.fail(&error).await.map(Data) };
+        block(py, self.0.say(end))
     }
 
     /// Awaitable twin of `fail`.
     #[pyo3(signature = (reason))]
     fn afail<'py>(&self, py: Python<'py>, reason: String) -> PyResult<Bound<'py, PyAny>> {
-        let work = self.end();
-        future(py, async move {
-            work.fail(&Error::new(Code::Internal, reason)).await.map(Data)
-        })
+        let error = Error::new(Code::Internal, reason);
+        let end = |work: Arc<CoreWork>| async move { work.fail(&error).await.map(Data) };
+        future(py, self.0.say(end))
     }
 
     /// The job can never succeed: it becomes a dead letter at once. `reason` is redacted.
     #[pyo3(signature = (reason) -> "JobEnd")]
     fn give_up(&self, py: Python<'_>, reason: String) -> PyResult<Py<PyAny>> {
-        let work = self.end();
-        block(py, async move {
-            work.give_up(&Error::new(Code::Internal, reason)).await.map(Data)
-        })
+        let error = Error::new(Code::Internal, reason);
+        let end = |work: Arc<CoreWork>| async move { work.give_up(&error).await.map(Data) };
+        block(py, self.0.say(end))
     }
 
     /// Awaitable twin of `give_up`.
     #[pyo3(signature = (reason))]
     fn agive_up<'py>(&self, py: Python<'py>, reason: String) -> PyResult<Bound<'py, PyAny>> {
-        let work = self.end();
-        future(py, async move {
-            work.give_up(&Error::new(Code::Internal, reason)).await.map(Data)
-        })
+        let error = Error::new(Code::Internal, reason);
+        let end = |work: Arc<CoreWork>| async move { work.give_up(&error).await.map(Data) };
+        future(py, self.0.say(end))
     }
 
     /// Returns: Job
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.keep(py)?;
+        self.0.enter(py)?;
         self.job(py)
     }
 
-    #[pyo3(signature = (kind, error, traceback))]
+    #[pyo3(signature = (kind, error, traceback) -> "bool")]
     fn __exit__(
         &self,
         py: Python<'_>,
         kind: &Bound<'_, PyAny>,
         error: &Bound<'_, PyAny>,
         traceback: &Bound<'_, PyAny>,
-    ) -> PyResult<bool> {
-        let said = self.ended.load(Ordering::Acquire);
-        let work = self.end();
-        match Ending::of(py, "nbhd.queue", kind, error, traceback)? {
-            Ending::Failed(_) if said => Ok(true),
-            Ending::Done if !said => block(py, async move { work.complete(None).await }).map(|_| false),
-            Ending::Failed(error) => {
-                block(py, async move { work.fail(&error).await.map(Data) }).map(|_| true)
-            }
-            Ending::Done | Ending::Interrupted => Ok(false),
-        }
+    ) -> PyResult<Py<PyAny>> {
+        block(py, self.0.leave(py, kind, error, traceback)?)
     }
 
     /// Returns: Coroutine[Any, Any, Job]
     fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.keep(py)?;
-        let job = self.inner.job().clone();
+        self.0.enter(py)?;
+        let job = self.0.work().job().clone();
         future(py, async move { Ok(Data(job)) })
     }
 
@@ -448,16 +414,6 @@ impl JobWork {
         error: &Bound<'py, PyAny>,
         traceback: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let said = self.ended.load(Ordering::Acquire);
-        let work = self.end();
-        let ending = Ending::of(py, "nbhd.queue", kind, error, traceback)?;
-        future(py, async move {
-            match ending {
-                Ending::Failed(_) if said => Ok(Data(true)),
-                Ending::Done if !said => work.complete(None).await.map(|()| Data(false)),
-                Ending::Failed(error) => work.fail(&error).await.map(|_| Data(true)),
-                Ending::Done | Ending::Interrupted => Ok(Data(false)),
-            }
-        })
+        future(py, self.0.leave(py, kind, error, traceback)?)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nbhd_core::inbox::Work as CoreWork;
 use nbhd_core::outbox::NewIntent;
+use nbhd_core::store::Write;
 use nbhd_core::{Code, Error};
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
@@ -11,7 +12,7 @@ use pyo3::prelude::*;
 use crate::bridge::future;
 use crate::convert::{Data, ToPython, input};
 use crate::core::POLL;
-use crate::ending::Ending;
+use crate::ending::{Held, Leased};
 use crate::runtime::block;
 
 /// Work as it comes.
@@ -75,50 +76,27 @@ impl<T: ToPython> ToPython for OrStop<T> {
 /// further, so that a worker's loop goes on; `KeyboardInterrupt` and `SystemExit` do go on, and the lease ends by
 /// itself. The lease is prolonged while the block runs.
 #[pyclass(frozen, module = "nbhd")]
-pub(crate) struct Work {
-    inner: Arc<CoreWork>,
-    keeping: std::sync::Mutex<Option<tokio::task::AbortHandle>>,
-}
+pub(crate) struct Work(Held<CoreWork>);
 
 impl Work {
     pub(crate) fn new(work: CoreWork) -> Self {
-        Self {
-            inner: Arc::new(work),
-            keeping: std::sync::Mutex::default(),
-        }
-    }
-
-    fn keep(&self, py: Python<'_>) -> PyResult<()> {
-        let work = Arc::clone(&self.inner);
-        let task = crate::runtime::engine(py)?
-            .runtime()
-            .spawn(async move { work.keep().await });
-        if let Some(before) = self.swap(Some(task.abort_handle())) {
-            before.abort();
-        }
-        Ok(())
-    }
-
-    fn let_go(&self) {
-        if let Some(task) = self.swap(None) {
-            task.abort();
-        }
-    }
-
-    fn swap(&self, task: Option<tokio::task::AbortHandle>) -> Option<tokio::task::AbortHandle> {
-        std::mem::replace(
-            &mut self
-                .keeping
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-            task,
-        )
+        Self(Held::new(work))
     }
 }
 
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.let_go();
+impl Leased for CoreWork {
+    const LOGGER: &'static str = "nbhd.inbox";
+
+    async fn keep(&self) {
+        CoreWork::keep(self).await;
+    }
+
+    async fn done(&self) -> Result<(), Error> {
+        CoreWork::done(self).await
+    }
+
+    async fn failed(&self, error: &Error) -> Result<(), Error> {
+        self.fail(error).await
     }
 }
 
@@ -135,44 +113,40 @@ impl Work {
     /// Returns: InboxEvent
     #[getter]
     fn event(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Data(self.inner.event()).to_python(py)
+        Data(self.0.work().event()).to_python(py)
     }
 
     /// Whether the lease can still be relied on, without asking the store. Look before doing something that cannot be
     /// taken back.
     #[pyo3(signature = () -> "bool")]
     fn is_held(&self) -> bool {
-        self.inner.is_held()
+        self.0.work().is_held()
     }
 
     /// Prolongs the lease; every 20 s is enough. `store_conflict` when it was lost: then stop. Inside a `with` block this
     /// is done beside the block.
     #[pyo3(signature = () -> "None")]
     fn renew(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let work = Arc::clone(&self.inner);
+        let work = Arc::clone(self.0.work());
         block(py, async move { work.renew().await })
     }
 
     /// Awaitable twin of `renew`.
     #[pyo3(signature = ())]
     fn arenew<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let work = Arc::clone(&self.inner);
+        let work = Arc::clone(self.0.work());
         future(py, async move { work.renew().await })
     }
 
     /// The event is handled: it is removed and its lane goes on.
     #[pyo3(signature = () -> "None")]
     fn done(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        block(py, async move { work.done().await })
+        block(py, self.0.say(|work| async move { work.done().await }))
     }
 
     /// Awaitable twin of `done`.
     fn adone<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        future(py, async move { work.done().await })
+        future(py, self.0.say(|work| async move { work.done().await }))
     }
 
     /// The event is handled and `sends` are to be sent: stored in one step.
@@ -181,68 +155,82 @@ impl Work {
     #[pyo3(signature = (sends: "list[NewIntent]") -> "None")]
     fn commit(&self, py: Python<'_>, sends: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let sends: Vec<NewIntent> = input(py, "sends", sends)?;
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        block(py, async move { work.commit(sends).await })
+        block(py, self.0.say(|work| async move { work.commit(sends).await }))
     }
 
     /// Awaitable twin of `commit`.
     #[pyo3(signature = (sends))]
     fn acommit<'py>(&self, py: Python<'py>, sends: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let sends: Vec<NewIntent> = input(py, "sends", sends)?;
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        future(py, async move { work.commit(sends).await })
+        future(py, self.0.say(|work| async move { work.commit(sends).await }))
+    }
+
+    /// The same with `writes` of the program's own in the same step: what handling the event changed is there exactly
+    /// once, whoever was killed and whoever handled it again. `host.store` reads them.
+    ///
+    /// A write: `{"type": "put", "key": …, "value": …, "ttl": …}`, `add` (`key`, `delta`), `append` (`index`, `member`),
+    /// `index` (`index`, `member`, `score`, `keep`), `unindex` or `delete`; in no room of the suite's own.
+    #[pyo3(signature = (sends: "list[NewIntent]", writes: "list[StoreWrite]") -> "None")]
+    fn commit_with(
+        &self,
+        py: Python<'_>,
+        sends: &Bound<'_, PyAny>,
+        writes: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<PyAny>> {
+        let sends: Vec<NewIntent> = input(py, "sends", sends)?;
+        let writes: Vec<Write> = input(py, "writes", writes)?;
+        let end = |work: Arc<CoreWork>| async move { work.commit_with(sends, &writes).await };
+        block(py, self.0.say(end))
+    }
+
+    /// Awaitable twin of `commit_with`.
+    #[pyo3(signature = (sends, writes))]
+    fn acommit_with<'py>(
+        &self,
+        py: Python<'py>,
+        sends: &Bound<'py, PyAny>,
+        writes: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sends: Vec<NewIntent> = input(py, "sends", sends)?;
+        let writes: Vec<Write> = input(py, "writes", writes)?;
+        let end = |work: Arc<CoreWork>| async move { work.commit_with(sends, &writes).await };
+        future(py, self.0.say(end))
     }
 
     /// The event was not handled: it is tried again after a back-off, or becomes a dead letter. `reason` is redacted.
     #[pyo3(signature = (reason) -> "None")]
     fn fail(&self, py: Python<'_>, reason: String) -> PyResult<Py<PyAny>> {
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        block(
-            py,
-            async move { work.fail(&Error::new(Code::Internal, reason)).await },
-        )
+        let error = Error::new(Code::Internal, reason);
+        block(py, self.0.say(|work| async move { work.fail(&error).await }))
     }
 
     /// Awaitable twin of `fail`.
     fn afail<'py>(&self, py: Python<'py>, reason: String) -> PyResult<Bound<'py, PyAny>> {
-        let work = Arc::clone(&self.inner);
-        self.let_go();
-        future(
-            py,
-            async move { work.fail(&Error::new(Code::Internal, reason)).await },
-        )
+        let error = Error::new(Code::Internal, reason);
+        future(py, self.0.say(|work| async move { work.fail(&error).await }))
     }
 
     /// Returns: InboxEvent
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.keep(py)?;
+        self.0.enter(py)?;
         self.event(py)
     }
 
-    #[pyo3(signature = (kind, error, traceback))]
+    #[pyo3(signature = (kind, error, traceback) -> "bool")]
     fn __exit__(
         &self,
         py: Python<'_>,
         kind: &Bound<'_, PyAny>,
         error: &Bound<'_, PyAny>,
         traceback: &Bound<'_, PyAny>,
-    ) -> PyResult<bool> {
-        self.let_go();
-        let work = Arc::clone(&self.inner);
-        match Ending::of(py, "nbhd.inbox", kind, error, traceback)? {
-            Ending::Done => block(py, async move { work.done().await }).map(|_| false),
-            Ending::Failed(error) => block(py, async move { work.fail(&error).await }).map(|_| true),
-            Ending::Interrupted => Ok(false),
-        }
+    ) -> PyResult<Py<PyAny>> {
+        block(py, self.0.leave(py, kind, error, traceback)?)
     }
 
     /// Returns: Coroutine[Any, Any, InboxEvent]
     fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.keep(py)?;
-        let event = self.inner.event().clone();
+        self.0.enter(py)?;
+        let event = self.0.work().event().clone();
         future(py, async move { Ok(Data(event)) })
     }
 
@@ -254,15 +242,6 @@ impl Work {
         error: &Bound<'py, PyAny>,
         traceback: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.let_go();
-        let work = Arc::clone(&self.inner);
-        let ending = Ending::of(py, "nbhd.inbox", kind, error, traceback)?;
-        future(py, async move {
-            match ending {
-                Ending::Done => work.done().await.map(|()| Data(false)),
-                Ending::Failed(error) => work.fail(&error).await.map(|()| Data(true)),
-                Ending::Interrupted => Ok(Data(false)),
-            }
-        })
+        future(py, self.0.leave(py, kind, error, traceback)?)
     }
 }

@@ -29,3 +29,13 @@ def test_a_wrong_address_is_a_clear_error():
     assert caught.value.outcome == "not_sent"
     again = pickle.loads(pickle.dumps(caught.value))
     assert (again.code, str(again)) == (caught.value.code, str(caught.value))
+
+
+def test_the_private_network_is_what_the_program_trusts():
+    with pytest.raises(nbhd.InvalidConfig):
+        nbhd.Host("memory:", private_hosts=["*"])
+    assert nbhd.Host("memory:").private_hosts == []
+    host = nbhd.Host("memory:", private_hosts=["*.Corp.example", "10.1.2.3:8443"])
+    assert host.private_hosts == ["*.corp.example", "10.1.2.3:8443"]
+    with pytest.raises(nbhd.AddressDenied):
+        host.secure_request({"url": "https://10.1.2.3/"}, hosts=["10.1.2.3"])

@@ -82,6 +82,9 @@ def answer_events(host: nbhd.Host, telegram: nbhd.Telegram, headers: dict[str, s
             message: InboundEvent = event  # type: ignore[assignment]
             print(message["text"])
             work.commit([telegram.intent(event["conversation"], markdown="…", key="answer")])
+            work.commit_with([], [{"type": "put", "key": "orders/1", "value": "paid"}])
+            work.commit_with([], [{"type": "put", "key": "orders/1"}])  # type: ignore[list-item]
+    assert_type(host.store.sum("orders"), int)
     return reply["status"]
 
 

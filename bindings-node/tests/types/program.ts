@@ -98,6 +98,10 @@ export async function work(host: Host, telegram: Telegram): Promise<void> {
   if (!work) return;
   const intent = telegram.intent(work.event.conversation, { markdown: "…", key: `answer:${work.event.id}` });
   await work.commit([intent]);
+  await work.commitWith([], [{ type: "put", key: "orders/1", value: "paid", ttl: 60 }]);
+  // @ts-expect-error: a put has a value
+  await work.commitWith([], [{ type: "put", key: "orders/1" }]);
+  console.log((await host.store.get("orders/1"))?.expiresAt, await host.store.sum("orders"));
 }
 
 export async function test(): Promise<void> {

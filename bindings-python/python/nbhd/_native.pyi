@@ -54,6 +54,9 @@ from nbhd.types import (
     SecureRequest,
     SentMessage,
     Spend,
+    StoreEntry,
+    StoreRecord,
+    StoreWrite,
     StreamEvent,
     Tool,
     ToolChoice,
@@ -99,6 +102,7 @@ __all__ = [
     "StandInModels",
     "StandInTelegram",
     "StateGate",
+    "Store",
     "Stream",
     "Telegram",
     "Ticket",
@@ -372,7 +376,7 @@ class Google:
 
 @final
 class Host:
-    """What the program around us provides: store, secrets, clock, receipt sink, transport. `Host("sqlite:nbhd.db")`, `Host("memory:")`, `Host("redis://host/0")`. It opens nothing until the first call. `vault_key` is the key that seals secrets at rest; without it the chain of the vault is asked. `clock` is a `testkit.Clock`, for tests. `lossy_store` accepts, for the reason that it says, a store that may lose what it acknowledged. `audit_file` and `runs_file` are files of JSON lines that audit events and run records go to, each on the disk before the call goes on where `sync_files` says so; `on_audit` is called with each audit event. `tokens` keeps the sealed records of accounts in the program's own storage: an object with `load(provider, account)` and `save(provider, account, record, previous)`, which are called on the program's own threads and answer within `tokens_timeout` seconds."""
+    """What the program around us provides: store, secrets, clock, receipt sink, transport. `Host("sqlite:nbhd.db")`, `Host("memory:")`, `Host("redis://host/0")`. It opens nothing until the first call. `vault_key` is the key that seals secrets at rest; without it the chain of the vault is asked. `clock` is a `testkit.Clock`, for tests. `lossy_store` accepts, for the reason that it says, a store that may lose what it acknowledged. `audit_file` and `runs_file` are files of JSON lines that audit events and run records go to, each on the disk before the call goes on where `sync_files` says so; `on_audit` is called with each audit event. `tokens` keeps the sealed records of accounts in the program's own storage: an object with `load(provider, account)` and `save(provider, account, record, previous)`, which are called on the program's own threads and answer within `tokens_timeout` seconds. `private_hosts` are names and addresses of the program's private network that requests may go to: exact, or `*.example.org`; never link-local and metadata addresses."""
 
     def __new__(
         cls,
@@ -387,6 +391,7 @@ class Host:
         on_audit: Any = None,
         tokens: Any = None,
         tokens_timeout: float = 30.0,
+        private_hosts: list[str] | None = None,
     ) -> Self: ...
 
     @property
@@ -402,6 +407,14 @@ class Host:
 
     def confirm_clock(self) -> None:
         """Believes a clock that stepped ahead: for somebody who has looked."""
+
+    @property
+    def store(self) -> Store:
+        """The program's own records in the store."""
+
+    @property
+    def private_hosts(self) -> list[str]:
+        """The names and addresses that the program trusts in its private network."""
 
     def receipts(self) -> list[Receipt]:
         """The receipts of the last 1,000 calls, oldest first."""
@@ -1066,6 +1079,28 @@ class StateGate:
         """Awaitable twin of `begin`."""
 
 @final
+class Store:
+    """What `work.commit_with` wrote, read again."""
+
+    def get(self, key: str) -> StoreRecord | None:
+        """The live record under `key`; `None` when there is none."""
+
+    def aget(self, key: str) -> Coroutine[Any, Any, StoreRecord | None]:
+        """Awaitable twin of `get`."""
+
+    def sum(self, key: str) -> int:
+        """The sum under `key`; 0 when nothing was ever added."""
+
+    def asum(self, key: str) -> Coroutine[Any, Any, int]:
+        """Awaitable twin of `sum`."""
+
+    def scan(self, index: str, *, up_to: int | None = None, limit: int = 100) -> list[StoreEntry]:
+        """The entries of `index` whose score is at most `up_to`, lowest first, at most `limit`."""
+
+    def ascan(self, index: str, *, up_to: int | None = None, limit: int = 100) -> Coroutine[Any, Any, list[StoreEntry]]:
+        """Awaitable twin of `scan`."""
+
+@final
 class Stream:
     """A stream of events, for `for` and `async for`. Closed or dropped early, it leaves its request to `on_drop`."""
 
@@ -1276,6 +1311,12 @@ class Work:
 
     def acommit(self, sends: list[NewIntent]) -> Coroutine[Any, Any, None]:
         """Awaitable twin of `commit`."""
+
+    def commit_with(self, sends: list[NewIntent], writes: list[StoreWrite]) -> None:
+        """The same with `writes` of the program's own in the same step: what handling the event changed is there exactly once, whoever was killed and whoever handled it again. `host.store` reads them. A write: `{"type": "put", "key": …, "value": …, "ttl": …}`, `add` (`key`, `delta`), `append` (`index`, `member`), `index` (`index`, `member`, `score`, `keep`), `unindex` or `delete`; in no room of the suite's own."""
+
+    def acommit_with(self, sends: list[NewIntent], writes: list[StoreWrite]) -> Coroutine[Any, Any, None]:
+        """Awaitable twin of `commit_with`."""
 
     def fail(self, reason: str) -> None:
         """The event was not handled: it is tried again after a back-off, or becomes a dead letter. `reason` is redacted."""

@@ -1692,6 +1692,82 @@ class Spend(TypedDict):
     """The amount, in nano-USD."""
 
 
+class StoreEntry(TypedDict):
+    """One entry of an index."""
+    member: str
+    """The member."""
+    score: int
+    """Its score."""
+
+
+class StoreRecord(TypedDict):
+    """A live record."""
+    value: str
+    """The value."""
+    version: int
+    """Its version, for `Guard.Version`."""
+    expires_at: str | None
+    """When it stops living, ISO 8601 by the store's clock."""
+
+
+class StoreWriteAdd(TypedDict):
+    """Adds `delta` to the sum under `key`; `invalid_input` when it would leave 64 bits. A sum that comes to 0 takes no room."""
+    type: Literal["add"]
+    key: str
+    """The key of the sum."""
+    delta: int
+    """What is added."""
+
+
+class StoreWriteAppend(TypedDict):
+    """Appends `member` to `index` with the next sequence number of that index as its score; a member that is there moves to the end. A number is never given twice, also when its entry is gone."""
+    type: Literal["append"]
+    index: str
+    """The index."""
+    member: str
+    """The member."""
+
+
+class StoreWriteDelete(TypedDict):
+    """Removes the record under `key`."""
+    type: Literal["delete"]
+    key: str
+    """The key."""
+
+
+class StoreWriteIndex(TypedDict):
+    """Sets the score of `member` in `index`."""
+    type: Literal["index"]
+    index: str
+    """The index."""
+    member: str
+    """The member."""
+    score: int
+    """The score."""
+    keep: NotRequired[bool]
+    """Leaves the score of a member that is there already."""
+
+
+class StoreWritePut(TypedDict):
+    """Sets the record under `key`; its version rises by one (a new record begins at 1, also after one that was deleted or has ended)."""
+    type: Literal["put"]
+    key: str
+    """The key."""
+    value: str
+    """The value, as JSON text of the writer's own versioned type."""
+    ttl: NotRequired[float | None]
+    """How long it lives, in seconds; for ever unless it is given."""
+
+
+class StoreWriteUnindex(TypedDict):
+    """Removes `member` from `index`."""
+    type: Literal["unindex"]
+    index: str
+    """The index."""
+    member: str
+    """The member."""
+
+
 class StreamEventFinished(TypedDict):
     """The end, with the whole answer."""
     type: Literal["finished"]
@@ -2141,6 +2217,9 @@ Seconds = Union[float, str]
 # Who said something, within an account.
 SenderId = str
 
+# One change of a commit.
+StoreWrite = Union["StoreWritePut", "StoreWriteAdd", "StoreWriteAppend", "StoreWriteIndex", "StoreWriteUnindex", "StoreWriteDelete"]
+
 # One event of a stream, in this order: `started`, then `text` and `reasoning` as they come, then `tool_call`s, `usage` at most once, `finished`.
 StreamEvent = Union["StreamEventStarted", "StreamEventText", "StreamEventReasoning", "StreamEventToolCall", "StreamEventUsage", "StreamEventFinished"]
 
@@ -2330,6 +2409,15 @@ __all__ = [
     "SentMessage",
     "Span",
     "Spend",
+    "StoreEntry",
+    "StoreRecord",
+    "StoreWrite",
+    "StoreWriteAdd",
+    "StoreWriteAppend",
+    "StoreWriteDelete",
+    "StoreWriteIndex",
+    "StoreWritePut",
+    "StoreWriteUnindex",
     "StreamEvent",
     "StreamEventFinished",
     "StreamEventReasoning",

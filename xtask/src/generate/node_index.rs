@@ -37,6 +37,8 @@ export interface HostOptions {
   clock?: Clock;
   /** Accepts, for the reason that it says, a store that may lose what it acknowledged. */
   lossyStore?: string;
+  /** Names and addresses of the program's private network that requests may go to: exact, or `*.example.org`. */
+  privateHosts?: Array<string>;
   /** A file of JSON lines that audit events go to. */
   auditFile?: string;
   /** A file of JSON lines that run records go to. */

@@ -85,7 +85,11 @@ pub(super) const HOLES: &[Hole] = &[
     hole("Host.lease", BOUND, PLUG),
     hole("Host.random", BOUND, PLUG),
     hole("Credential.header_after", BOUND, "not bound under this name"),
-    hole("JobWork.keep", BOUND, "not bound yet; `renew` is"),
+    hole(
+        "JobWork.keep",
+        BOUND,
+        "Python prolongs a lease itself while a block runs, Node has no block; `renew` is there",
+    ),
     hole(
         "Outbox.dispatch",
         BOUND,
@@ -99,7 +103,11 @@ pub(super) const HOLES: &[Hole] = &[
     hole("Queue.rules", BOUND, "what the program itself gave"),
     hole("Worker.next", BOUND, "a loop over `claim`"),
     hole("Host.socket", BOUND, PLUG),
-    hole("Host.store", BOUND, PLUG),
+    hole(
+        "Store",
+        "rust",
+        "the trait `Store`; the bindings read what `commit_with` wrote",
+    ),
     hole(
         "Limits",
         "rust",
@@ -107,8 +115,6 @@ pub(super) const HOLES: &[Hole] = &[
     ),
     hole("Host.durable_store", BOUND, PLUG),
     hole("Host.lossy_store_reason", BOUND, PLUG),
-    hole("Host.private_hosts", BOUND, "not bound yet"),
-    hole("Work.commit_with", BOUND, "not bound yet"),
     hole("Host.force_open", "rust", "`host.breakers().force_open`"),
     hole("Host.reset_breaker", "rust", "`host.breakers().reset`"),
     hole("Worker.work", "rust and node", "a Python loop over `claim`"),
@@ -162,7 +168,7 @@ pub(super) const HOLES: &[Hole] = &[
     hole(
         "Work.keep",
         BOUND,
-        "the bindings prolong a lease themselves while a block runs",
+        "Python prolongs a lease itself while a block runs, Node has no block; `renew` is there",
     ),
     hole(
         "Work.lease",
