@@ -1,13 +1,15 @@
-// The Node runner of conformance/cases: every case through the public API, counted when it ran and asserted.
+// The Node runner of conformance/cases: every case through the public API, counted when it ran and asserted. What works on
+// the store is played on each of the four.
 "use strict";
 
 const assert = require("node:assert/strict");
 const { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { dirname, join } = require("node:path");
-const { after, test } = require("node:test");
+const { after, before, test } = require("node:test");
 const { AlertGate, Credential, Google, Host, Limits, NbhdError, Queue, Router, Secret, StateGate, Telegram, testkit, validateBrief } = require("..");
 const { listenerExposure, parametersHash, redact, resolveWindow } = require("..");
+const { ALWAYS, postgresServer, redisServer } = require("./servers.js");
 
 const folder = join(__dirname, "../../conformance/cases");
 const files = readdirSync(folder).filter((name) => name.endsWith(".json")).sort();
@@ -29,6 +31,22 @@ const cases = files.flatMap((name) => {
   });
 });
 
+// The rooms whose operations work on the store, and the addresses of fresh stores.
+const rooms = ["alert", "google", "inbox", "limit", "outbox", "queue", "state", "store"];
+const isStored = (one) => rooms.includes(one.operation.split(".")[0]);
+const servers = {};
+const stores = {
+  memory: () => "memory:",
+  sqlite: (number) => `sqlite:${join(dirname(keyFile), `case-${number}.db`)}`,
+  redis: (number) => `${servers.redis.address}?namespace=case${number}`,
+  postgres: (number) => `${servers.postgres.address}?schema=case${number}`,
+};
+
+before(async () => {
+  servers.redis = await redisServer(ALWAYS);
+  servers.postgres = await postgresServer();
+});
+
 // The keys of these are the user's: no language renames them.
 const maps = new Set(["parameters", "arguments", "metadata", "schema", "headers", "data", "calendars", "details", "payload", "limits", "json", "query", "form"]);
 const camel = (name) => name.replace(/(?<=.)_+(.)/g, (_, letter) => letter.toUpperCase());
@@ -43,11 +61,11 @@ function renamed(value, rename) {
 
 /** One program around a case. */
 class Stage {
-  constructor(one, server) {
+  constructor(one, server, store) {
     this.server = server.replace(/\/$/, "");
     this.clock = new testkit.Clock(one.clock);
     const vaultKey = new Secret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
-    this.host = new Host("memory:", { vaultKey, clock: this.clock });
+    this.host = new Host(store, { vaultKey, clock: this.clock });
     const at = (path) => `${this.server}/${path}`;
     const endpoints = { authorize: at("authorize"), token: at("token"), revoke: at("revoke"), gmail: at(""), calendar: at("") };
     const clientSecret = new Secret("GOCSPX-conformance-0123456789");
@@ -66,7 +84,7 @@ class Stage {
     return JSON.parse(JSON.stringify(value).replaceAll("{{server}}", this.server).replaceAll("{{key_file}}", keyFile));
   }
 
-  async call(operation, input) {
+  async call(operation, input, signal) {
     const given = renamed(this.fill(input), camel);
     const { account } = this;
     const claimed = async (end) => end(await this.host.inbox.claim());
@@ -87,7 +105,7 @@ class Stage {
       case "router.stream": return told(await collected(this.router().stream(...chat(given))));
       case "telegram.send": {
         const { conversation, ...message } = given;
-        return this.telegram.send(conversation, message);
+        return this.telegram.send(conversation, signal ? { ...message, signal } : message);
       }
       case "telegram.edit": {
         const { messageId, conversation, ...message } = given;
@@ -108,6 +126,7 @@ class Stage {
       case "inbox.pending": return this.host.inbox.pending();
       case "inbox.claim": return claimed((work) => work?.event ?? null);
       case "inbox.done": return claimed((work) => work.done());
+      case "inbox.commit_with": return claimed((work) => work.commitWith(given.sends, given.writes));
       case "inbox.fail": return claimed((work) => work.fail(given.reason));
       case "inbox.dead_letters": return this.host.inbox.deadLetters();
       case "inbox.revive": return this.host.inbox.revive(await this.dead(given.id));
@@ -117,7 +136,17 @@ class Stage {
         return this.host.inbox.ingest(origin, typeof body === "string" ? body : JSON.stringify(input.body));
       }
       case "outbox.plan": return this.host.outbox.plan(given);
+      case "outbox.get": return this.host.outbox.get(given.channel, given.account, given.key);
       case "outbox.cancel": return this.host.outbox.cancel(given.channel, given.account, given.key);
+      case "outbox.retry_refused": return this.host.outbox.retryRefused(given.channel, given.account, given.key);
+      case "outbox.prove_sent": {
+        return this.host.outbox.proveSent(given.channel, given.account, given.key, given.index, input.result);
+      }
+      case "outbox.undelivered": return this.host.outbox.undelivered(given.limit);
+      case "outbox.expire": return this.host.outbox.expire(given.limit);
+      case "store.get": return this.host.store.get(given.key);
+      case "store.sum": return this.host.store.sum(given.key);
+      case "store.scan": return this.host.store.scan(given.index, given);
       case "limit.take": return (given.local ? this.local : new Limits(this.host)).take(given.limits);
       case "alert.begin": case "alert.sent": case "alert.failed":
         return ticket(operation, await new AlertGate(this.host).begin(given.check, given.recipient));
@@ -202,9 +231,10 @@ function told(events) {
 }
 
 /** What a case came to, its receipt, and what was wrong on the way. */
-async function play(one) {
+async function play(one, store = "memory:") {
   const script = new testkit.Script(one.http);
-  const stage = new Stage(one, script.url);
+  const stage = new Stage(one, script.url, store);
+  await stage.host.createStore();
   const call = async (operation, input) => {
     try {
       return { ok: renamed((await stage.call(operation, input)) ?? null, snake) };
@@ -217,6 +247,16 @@ async function play(one) {
   for (const step of one.setup) {
     if (step.advance !== undefined) {
       stage.clock.advance(step.advance);
+      continue;
+    }
+    if (step.abandoned) {
+      const caller = new AbortController();
+      let ended = false;
+      const begun = stage.call(step.operation, step.input, caller.signal).catch(() => {}).finally(() => (ended = true));
+      while (script.finish().length > 0 && !ended) await new Promise(setImmediate);
+      if (ended) problems.push(`setup: ${step.operation} was not abandoned`);
+      caller.abort();
+      await begun;
       continue;
     }
     const came = await call(step.operation, step.input);
@@ -232,6 +272,7 @@ async function play(one) {
   }
   misspeltTimes("expect", came, problems);
   misspeltTimes("receipts", stage.host.receipts(), problems);
+  await stage.host.close();
   return { came, receipt, problems: [...problems, ...script.finish()] };
 }
 
@@ -295,14 +336,19 @@ function altered(expect) {
   return changed;
 }
 
-let held = 0;
+// How many cases held, all in memory and those that work on the store on each.
+const held = {};
+let number = 0;
 for (const one of cases) {
-  test(`${one.operation}: ${one.name}`, async () => {
-    const played = await play(one);
-    assert.deepEqual(judge(played, one.expect, one.receipt), []);
-    assert.notDeepEqual(judge(played, altered(one.expect)), [], "it asserts nothing");
-    held += 1;
-  });
+  for (const kind of isStored(one) ? Object.keys(stores) : ["memory"]) {
+    test(`${one.operation}: ${one.name}, ${kind}`, async () => {
+      const played = await play(one, stores[kind]((number += 1)));
+      assert.deepEqual(judge(played, one.expect, one.receipt), []);
+      assert.notDeepEqual(judge(played, altered(one.expect)), [], "it asserts nothing");
+      const counted = [...(kind === "memory" ? ["conformance node"] : []), ...(isStored(one) ? [`contract node ${kind}`] : [])];
+      for (const what of counted) held[what] = (held[what] ?? 0) + 1;
+    });
+  }
 }
 
 test("an altered expectation fails", async () => {
@@ -320,7 +366,8 @@ test("an altered expectation fails", async () => {
   assert.equal(judge(await play(unasked), one.expect).length, 1);
 });
 
-after(() => {
+after(async () => {
+  for (const server of Object.values(servers)) await server.stop();
   rmSync(dirname(keyFile), { recursive: true });
-  console.log(`conformance node ${held}`);
+  for (const [what, count] of Object.entries(held)) console.log(`${what} ${count}`);
 });

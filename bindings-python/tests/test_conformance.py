@@ -1,4 +1,7 @@
-"""The Python runner of ``conformance/cases``: every case through the public API, sync and async, counted when it ran and asserted."""
+"""The Python runner of ``conformance/cases``: every case through the public API, sync and async, counted when it ran and asserted.
+
+What works on the store is played on each of the four.
+"""
 
 import asyncio
 import atexit
@@ -7,15 +10,19 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
+from itertools import count
 from pathlib import Path
 
 import nbhd
 import pytest
 from nbhd import testkit
+from servers import ALWAYS, postgres_server, redis_server
 
 FOLDER = Path(__file__).resolve().parents[2] / "conformance"
 FILES = [json.loads(path.read_text("utf-8")) for path in sorted((FOLDER / "cases").glob("*.json"))]
-HELD = []
+# How many cases held, all in memory and those that work on the store on each.
+HELD = Counter()
 
 
 def key_file():
@@ -46,15 +53,38 @@ def cases():
 CASES = list(cases())
 PURE = "host.force_open host.breakers brief.validate window.resolve secret.redact vault.open listener.exposure audit.parameters_hash".split()
 
+# The rooms whose operations work on the store, and the stores.
+ROOMS = "alert google inbox limit outbox queue state store".split()
+STORES = "memory sqlite redis postgres".split()
+
+
+def stores_of(case):
+    return STORES if case["operation"].split(".")[0] in ROOMS else STORES[:1]
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory):
+    """Makes addresses of fresh stores; the servers are started once."""
+    folder, number = tmp_path_factory.mktemp("stores"), count()
+    with redis_server(folder, *ALWAYS) as redis, postgres_server() as postgres:
+        addresses = {
+            "memory": lambda _: "memory:",
+            "sqlite": lambda number: f"sqlite:{folder}/case-{number}.db",
+            "redis": lambda number: f"{redis}?namespace=case{number}",
+            "postgres": lambda number: f"{postgres}?schema=case{number}",
+        }
+        yield lambda kind: addresses[kind](next(number))
+
 
 class Stage:
     """One program around a case."""
 
-    def __init__(self, case, server):
+    def __init__(self, case, server, store):
         self.server = server.rstrip("/")
         self.clock = testkit.Clock(case["clock"])
         key = nbhd.Secret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
-        self.host = nbhd.Host("memory:", vault_key=key, clock=self.clock)
+        self.host = nbhd.Host(store, vault_key=key, clock=self.clock)
+        self.host.create_store()
         roots = {name: f"{self.server}/{name}" for name in ("authorize", "token", "revoke")}
         google = nbhd.Google(
             self.host,
@@ -116,8 +146,14 @@ class Stage:
                 return self.host.inbox, "ingest", [given, body.encode()], {}
             case ["outbox", "plan"]:
                 return self.host.outbox, "plan", [given], {}
+            case ["outbox", ("expire" | "undelivered") as verb]:
+                return self.host.outbox, verb, [], given
             case ["outbox", verb]:
-                return self.host.outbox, verb, [given["channel"], given["account"], given["key"]], {}
+                return self.host.outbox, verb, list(given.values()), {}
+            case ["store", "scan"]:
+                return self.host.store, "scan", [given.pop("index")], given
+            case ["store", verb]:
+                return self.host.store, verb, [given["key"]], {}
             case ["limit", "take"]:
                 return self.local if given.get("local") else nbhd.Limits(self.host), "take", [given["limits"]], {}
             case ["alert", _]:
@@ -184,6 +220,7 @@ class Stage:
 
 # How what was claimed is ended: the verb and its arguments.
 ENDS = {
+    "inbox.commit_with": lambda given: ("commit_with", [given["sends"], given["writes"]]),
     "inbox.done": lambda given: ("done", []),
     "inbox.fail": lambda given: ("fail", [given["reason"]]),
     "queue.complete": lambda given: ("complete", [given.get("result")]),
@@ -223,10 +260,10 @@ def told(events):
     }
 
 
-async def play(case, sync):
+async def play(case, sync, store="memory:"):
     """What the case came to, its receipt, and what was wrong on the way."""
     script = testkit.Script(case["http"])
-    stage = Stage(case, script.url)
+    stage = Stage(case, script.url, store)
     problems = []
 
     async def call(operation, given):
@@ -242,6 +279,13 @@ async def play(case, sync):
         if "advance" in step:
             stage.clock.advance(step["advance"])
             continue
+        if step.get("abandoned"):
+            begun = asyncio.ensure_future(stage.acall(step["operation"], stage.fill(step["input"])))
+            while script.finish() and not begun.done():
+                await asyncio.sleep(0)
+            problems += [] if begun.cancel() else [f"setup: {step['operation']} was not abandoned"]
+            await asyncio.wait([begun])
+            continue
         came = await call(step["operation"], step["input"])
         if came.get("error", {}).get("code") != step.get("error"):
             problems.append(f"setup: {step['operation']} came to {came}")
@@ -253,6 +297,7 @@ async def play(case, sync):
     if carried is not None and carried != receipt:
         problems.append("the receipt of the call is not the one that the host got")
     problems += misspelt_times("expect", came) + misspelt_times("receipts", receipts)
+    stage.host.close()
     return came, receipt, problems + script.finish()
 
 
@@ -309,13 +354,21 @@ def altered(expect):
     return alter(copy.deepcopy(expect))[1]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['operation']}: {case['name']}")
-def test_case(case):
+@pytest.mark.parametrize(
+    ("case", "store"),
+    [
+        pytest.param(case, store, id=f"{case['operation']}: {case['name']}, {store}")
+        for case in CASES
+        for store in stores_of(case)
+    ],
+)
+def test_case(case, store, fresh):
     for sync in (True, False):
-        played = asyncio.run(play(case, sync))
+        played = asyncio.run(play(case, sync, fresh(store)))
         assert judge(played, case["expect"], case.get("receipt")) == []
         assert judge(played, altered(case["expect"])) != [], "it asserts nothing"
-    HELD.append(case["name"])
+    HELD["conformance python"] += store == STORES[0]
+    HELD[f"contract python {store}"] += len(stores_of(case)) > 1
 
 
 def test_an_altered_expectation_fails():
@@ -334,4 +387,4 @@ def test_an_altered_expectation_fails():
 
 def test_the_count_is_told(capfd):
     with capfd.disabled():
-        print(f"\nconformance python {len(HELD)}")
+        print("", *(f"{what} {held}" for what, held in HELD.items()), sep="\n")

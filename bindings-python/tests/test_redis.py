@@ -1,46 +1,13 @@
 """A host whose store is a real Redis server."""
 
-import contextlib
 import os
-import pathlib
-import shutil
-import socket
-import subprocess
-import time
 
 import pytest
+from servers import ALWAYS, redis_server
 
 import nbhd
 
 EVENT = {"provider": "test", "instance": "one", "dedupe": ["1"], "lane": "lane", "data": {"text": "hello"}}
-
-
-@contextlib.contextmanager
-def redis_server(folder: pathlib.Path, *settings: str):
-    assert shutil.which("redis-server"), "install it, on Debian with `apt-get install redis-server`"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", *settings],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        until = time.monotonic() + 20
-        while True:
-            try:
-                with socket.create_connection(("127.0.0.1", port)) as connection:
-                    connection.sendall(b"PING\r\n")
-                    if connection.recv(16).startswith(b"+PONG"):
-                        break
-            except ConnectionRefusedError:
-                assert server.poll() is None and time.monotonic() < until, "redis-server does not start"
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.kill()
-        server.wait()
-
-
-ALWAYS = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 def test_an_event_through_redis(tmp_path):

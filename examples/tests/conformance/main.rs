@@ -6,7 +6,9 @@ mod files;
 mod judge;
 mod queue;
 mod stage;
+mod stores;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use nbhd_core::testkit::Script;
@@ -15,6 +17,7 @@ use serde_json::{Value, json};
 use files::{Case, cases};
 use judge::{altered, differences, misspelt_times};
 use stage::Stage;
+use stores::{STORES, Stores, is_stored};
 
 /// What a case came to: its result or error as JSON, its receipt, and what was wrong on the way.
 struct Played {
@@ -23,10 +26,10 @@ struct Played {
     problems: Vec<String>,
 }
 
-async fn play(case: &Case) -> Played {
+async fn play(case: &Case, store: &str) -> Played {
     let script = std::sync::Arc::new(Script::new(&case.http).expect("a script"));
     let server = nbhd_core::testkit::Server::start(script.clone()).expect("a server");
-    let stage = Stage::new(case, server.url().as_str());
+    let stage = Stage::new(case, server.url().as_str(), store).await;
     let mut problems = Vec::new();
     for step in &case.setup {
         if let Some(seconds) = step["advance"].as_f64() {
@@ -34,7 +37,16 @@ async fn play(case: &Case) -> Played {
             continue;
         }
         let name = step["operation"].as_str().expect("an operation");
-        let code = match stage.call(name, &stage.fill(&step["input"])).await {
+        let input = stage.fill(&step["input"]);
+        let call = stage.call(name, &input);
+        if step["abandoned"] == true {
+            tokio::select! {
+                _ = call => problems.push(format!("setup: {name} was not abandoned")),
+                () = asked(&script) => {}
+            }
+            continue;
+        }
+        let code = match call.await {
             Ok(_) => None,
             Err(error) => Some(error.code().name()),
         };
@@ -62,10 +74,18 @@ async fn play(case: &Case) -> Played {
     misspelt_times("expect", &expect, &mut problems);
     let receipts = serde_json::to_value(stage.receipts.all()).expect("plain data");
     misspelt_times("receipts", &receipts, &mut problems);
+    stage.host.store().close().await.expect("a store that closes");
     Played {
         expect,
         receipt,
         problems,
+    }
+}
+
+/// Waits until every exchange was asked for.
+async fn asked(script: &Script) {
+    while script.finish().is_err() {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -83,19 +103,33 @@ impl Played {
 
 #[tokio::test]
 async fn every_case_holds() {
+    let stores = Stores::start();
     let mut count = 0;
+    let mut stored: BTreeMap<&str, u32> = BTreeMap::new();
     let mut failed = Vec::new();
     for case in cases() {
-        let played = play(&case).await;
-        let mut problems = played.judge(&case.expect, case.receipt.as_ref());
-        // A case that would pass whatever came asserts nothing, and is not counted.
-        if played.judge(&altered(&case.expect), None).is_empty() {
-            problems.push("it asserts nothing".to_owned());
-        }
-        if problems.is_empty() {
-            count += 1;
+        let kinds = if is_stored(&case) {
+            &STORES[..]
         } else {
-            failed.push(format!("{}:\n    {}", case.title(), problems.join("\n    ")));
+            &STORES[..1]
+        };
+        for kind in kinds {
+            let played = play(&case, &stores.fresh(kind)).await;
+            let mut problems = played.judge(&case.expect, case.receipt.as_ref());
+            // A case that would pass whatever came asserts nothing, and is not counted.
+            if played.judge(&altered(&case.expect), None).is_empty() {
+                problems.push("it asserts nothing".to_owned());
+            }
+            if !problems.is_empty() {
+                failed.push(format!(
+                    "{} on {kind}:\n    {}",
+                    case.title(),
+                    problems.join("\n    ")
+                ));
+                continue;
+            }
+            count += u32::from(*kind == STORES[0]);
+            *stored.entry(kind).or_default() += u32::from(is_stored(&case));
         }
     }
     assert!(
@@ -105,9 +139,12 @@ async fn every_case_holds() {
         failed.join("\n")
     );
     // Past the harness, which keeps what a passing test prints.
-    let line = format!("\nconformance rust {count}\n");
+    let mut lines = format!("\nconformance rust {count}\n");
+    for (kind, count) in stored {
+        lines.push_str(&format!("contract rust {kind} {count}\n"));
+    }
     std::io::stdout()
-        .write_all(line.as_bytes())
+        .write_all(lines.as_bytes())
         .expect("a standard output");
 }
 
@@ -115,17 +152,17 @@ async fn every_case_holds() {
 async fn an_altered_expectation_fails() {
     let find = |wanted: &dyn Fn(&Case) -> bool| cases().into_iter().find(wanted).expect("a case");
     let good = find(&|case| case.expect.get("ok").is_some());
-    let played = play(&good).await;
+    let played = play(&good, "memory:").await;
     assert_eq!(played.judge(&good.expect, None), [""; 0]);
     assert_eq!(played.judge(&altered(&good.expect), None).len(), 1);
 
     let refused = find(&|case| case.expect.get("error").is_some());
-    let played = play(&refused).await;
+    let played = play(&refused, "memory:").await;
     assert_eq!(played.judge(&refused.expect, None), [""; 0]);
     assert_eq!(played.judge(&altered(&refused.expect), None).len(), 1);
 
     let receipted = find(&|case| case.receipt.is_some());
-    let played = play(&receipted).await;
+    let played = play(&receipted, "memory:").await;
     let receipt = receipted.receipt.as_ref().expect("a receipt");
     assert_eq!(played.judge(&receipted.expect, Some(receipt)), [""; 0]);
     assert_eq!(played.judge(&receipted.expect, Some(&altered(receipt))).len(), 1);
@@ -136,7 +173,10 @@ async fn an_altered_expectation_fails() {
         .as_array_mut()
         .expect("exchanges")
         .push(json!({"expect": {"method": "GET", "path": "/never"}, "reply": {}}));
-    assert_eq!(play(&unasked).await.judge(&unasked.expect, None).len(), 1);
+    assert_eq!(
+        play(&unasked, "memory:").await.judge(&unasked.expect, None).len(),
+        1
+    );
 }
 
 #[test]

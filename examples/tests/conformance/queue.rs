@@ -17,7 +17,21 @@ impl Stage {
                 show(self.host.inbox().ingest(from, &body(input)).await)
             }
             "outbox.plan" => show(outbox.plan(read(input)?).await),
-            "outbox.cancel" => show(outbox.cancel(text("channel"), text("account"), text("key")).await),
+            "outbox.undelivered" => show(outbox.undelivered(limit(input)).await),
+            "outbox.expire" => show(outbox.expire(limit(input)).await),
+            "outbox.get" | "outbox.cancel" | "outbox.retry_refused" | "outbox.prove_sent" => {
+                let (channel, account, key) = (text("channel"), text("account"), text("key"));
+                match operation {
+                    "outbox.get" => show(outbox.get(channel, account, key).await),
+                    "outbox.cancel" => show(outbox.cancel(channel, account, key).await),
+                    "outbox.retry_refused" => show(outbox.retry_refused(channel, account, key).await),
+                    _ => {
+                        let index = input["index"].as_u64().expect("a place") as usize;
+                        let result = input["result"].clone();
+                        show(outbox.prove_sent(channel, account, key, index, result).await)
+                    }
+                }
+            }
             "limit.take" => {
                 let limits: Vec<_> = read(&input["limits"])?;
                 let stored = StoreLimits::new(&self.host);
@@ -66,6 +80,11 @@ impl Stage {
             _ => panic!("{operation} is not known here"),
         }
     }
+}
+
+/// How much is asked for: 100 unless said.
+pub(crate) fn limit(input: &Value) -> usize {
+    input["limit"].as_u64().unwrap_or(100) as usize
 }
 
 async fn ticket(operation: &str, ticket: Option<Ticket>) -> Result<Value> {

@@ -10,6 +10,7 @@ use nbhd_core::clock::FakeClock;
 use nbhd_core::limit::LocalLimits;
 use nbhd_core::receipt::MemoryReceipts;
 use nbhd_core::secure::{Access, Credential, SecureRequest};
+use nbhd_core::store::{Range, Write};
 use nbhd_core::transport::HostRule;
 use nbhd_core::vault::Vault;
 use nbhd_core::{Code, Error, Host, Result, Secret};
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::files::Case;
+use super::queue::limit;
 
 /// 32 bytes: 0 to 31.
 const VAULT_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -39,16 +41,16 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(case: &Case, server: &str) -> Self {
+    pub(crate) async fn new(case: &Case, server: &str, store: &str) -> Self {
         let server = server.trim_end_matches('/').to_owned();
         let clock = Arc::new(FakeClock::at(case.clock.parse().expect("a time")));
         let receipts = Arc::new(MemoryReceipts::default());
-        let store = nbhd_core::store::open_with("memory:", Some(clock.clone())).expect("a store");
-        let host = Host::builder(store)
-            .with_clock(clock.clone())
+        let host = Host::builder_at(store, Some(clock.clone()))
+            .expect("a store")
             .with_receipts(receipts.clone())
             .with_vault(Vault::with_key(Secret::new(VAULT_KEY)))
             .build();
+        host.create_store().await.expect("a fresh store");
         let client = OAuthClient::new("conformance-client", Secret::new("GOCSPX-conformance-0123456789"));
         let google = Google::new(&host, client)
             .with_endpoints(Endpoints::at(&server))
@@ -139,7 +141,7 @@ impl Stage {
             "inbox.claim" => Ok(json!(
                 self.host.inbox().claim().await?.map(|work| work.event().clone())
             )),
-            "inbox.done" | "inbox.fail" => {
+            "inbox.done" | "inbox.fail" | "inbox.commit_with" => {
                 let work = self
                     .host
                     .inbox()
@@ -148,9 +150,20 @@ impl Stage {
                     .ok_or_else(|| Error::new(Code::NotFound, "no work"))?;
                 let ended = match operation {
                     "inbox.done" => work.done().await,
-                    _ => work.fail(&Error::new(Code::Internal, text("reason"))).await,
+                    "inbox.fail" => work.fail(&Error::new(Code::Internal, text("reason"))).await,
+                    _ => {
+                        let writes: Vec<Write> = read(&input["writes"])?;
+                        work.commit_with(read(&input["sends"])?, &writes).await
+                    }
                 };
                 show(ended)
+            }
+            "store.get" => show(self.host.store().get(text("key")).await),
+            "store.sum" => show(self.host.store().sum(text("key")).await),
+            "store.scan" => {
+                let to = input["up_to"].as_i64().unwrap_or(i64::MAX);
+                let range = Range::up_to(to, limit(input));
+                show(self.host.store().scan(text("index"), range).await)
             }
             "inbox.dead_letters" => show(self.host.inbox().dead_letters(100).await),
             "inbox.revive" => show(self.host.inbox().revive(&self.dead(text("id")).await?).await),
