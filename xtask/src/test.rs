@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::counts::Counts;
+use crate::counts::{Cases, Counts};
 use crate::{generate, peers, setup, shell, tidy};
 
 pub(crate) fn run() -> Result<(), String> {
@@ -54,8 +54,8 @@ pub(crate) fn run() -> Result<(), String> {
 #[derive(Default)]
 struct Report {
     rows: Vec<(String, String, f64)>,
-    /// The lines `conformance <language> <count>` of the three runners.
-    cases: Vec<(String, u64)>,
+    /// What the three conformance runners held.
+    cases: Cases,
 }
 
 impl Report {
@@ -76,7 +76,7 @@ impl Report {
     ) -> Result<(), String> {
         let began = Instant::now();
         let text = work().map_err(|reason| format!("{name}: {reason}"))?;
-        self.cases.extend(text.lines().filter_map(conformance_line));
+        self.cases.read(&text);
         let counts = count(&text);
         if counts.passed == 0 || counts.failed > 0 {
             return Err(format!(
@@ -93,37 +93,18 @@ impl Report {
         Ok(())
     }
 
-    /// The same cases ran and asserted in all three languages.
+    /// The same cases ran and asserted in all three languages, and on all four stores.
     fn conformance(&mut self) -> Result<(), String> {
-        let count = |language: &str| {
-            let told: Vec<u64> = self
-                .cases
-                .iter()
-                .filter(|(of, _)| of == language)
-                .map(|(_, n)| *n)
-                .collect();
-            told.last().copied().unwrap_or(0)
-        };
-        let counts = [count("rust"), count("python"), count("node")];
-        let line = format!("rust {}, python {}, node {}", counts[0], counts[1], counts[2]);
-        if counts[0] == 0 || counts.iter().any(|n| *n != counts[0]) {
-            return Err(format!("conformance: the counts differ: {line}"));
-        }
-        self.rows.push(("conformance".to_owned(), line, 0.0));
+        let [all, on_stores] = self.cases.agreed()?;
+        self.rows.push(("conformance".to_owned(), all, 0.0));
+        self.rows.push(("contract".to_owned(), on_stores, 0.0));
         Ok(())
     }
 
     fn print(&self) {
-        println!("\n{:<18} {:<42} {:>8}", "step", "result", "seconds");
+        println!("\n{:<18} {:<56} {:>8}", "step", "result", "seconds");
         for (name, result, seconds) in &self.rows {
-            println!("{name:<18} {result:<42} {seconds:>8.1}");
+            println!("{name:<18} {result:<56} {seconds:>8.1}");
         }
     }
-}
-
-/// `conformance python 147`, wherever a runner's reporter puts it on a line.
-fn conformance_line(line: &str) -> Option<(String, u64)> {
-    let rest = &line[line.find("conformance ")?..];
-    let mut words = rest.split_whitespace().skip(1);
-    Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
 }

@@ -1,9 +1,9 @@
-//! How many conformance cases ran and asserted, as each language's runner says: `conformance <language> <count>`.
+//! How many conformance cases ran and asserted, as each language's runner says, and on which stores.
 
-use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::counts::{Cases, LANGUAGES};
 use crate::prove::program;
 use crate::prove::row::Seen;
 use crate::prove::stage::Stage;
@@ -33,45 +33,26 @@ pub(super) fn check(stage: &Stage, leave_out: bool, seen: &mut Seen) {
     let mut node = Command::new("node");
     node.args(["--test", "tests/conformance.test.js"])
         .current_dir(shell::root().join("bindings-node"));
-    let mut counts = Vec::new();
-    for (language, command) in [("rust", &mut rust), ("python", &mut python), ("node", &mut node)] {
-        match count(language, command) {
-            Ok(count) => counts.push((language, count - u64::from(leave_out && language == "python"))),
-            Err(reason) => seen.violation(format!(
-                "the conformance cases did not run in {language}: {reason}"
-            )),
+    let mut cases = Cases::default();
+    for (language, command) in LANGUAGES.into_iter().zip([&mut rust, &mut python, &mut node]) {
+        match program::run(command, LIMIT) {
+            Ok(ended) if ended.ok() => cases.read(&[ended.stdout, ended.stderr].join("\n")),
+            Ok(ended) => seen.violation(did_not_run(language, &ended.how())),
+            Err(reason) => seen.violation(did_not_run(language, &reason)),
         }
     }
-    let told: Vec<String> = counts
-        .iter()
-        .map(|(language, count)| format!("{language} {count}"))
-        .collect();
-    let told = told.join(", ");
-    let different: BTreeSet<u64> = counts.iter().map(|(_, count)| *count).collect();
-    seen.expect(different.len() <= 1, || {
-        format!("conformance counts differ: {told}")
-    });
-    if !counts.is_empty() {
-        seen.fact(format!("conformance cases: {told}"));
+    if leave_out {
+        cases.leave_one_out("python");
+    }
+    match cases.agreed() {
+        Ok([all, on_stores]) => {
+            seen.fact(format!("conformance cases: {all}"));
+            seen.fact(format!("of them on the store: {on_stores}"));
+        }
+        Err(reason) => seen.violation(reason),
     }
 }
 
-fn count(language: &str, command: &mut Command) -> Result<u64, String> {
-    let ended = program::run(command, LIMIT)?;
-    if !ended.ok() {
-        return Err(ended.how());
-    }
-    let wanted = format!("conformance {language} ");
-    // A runner may put its own marks before what a test prints.
-    let line = ended
-        .stdout
-        .lines()
-        .chain(ended.stderr.lines())
-        .find_map(|line| line.split_once(&wanted));
-    let (_, count) = line.ok_or_else(|| format!("it does not print \"{wanted}<count>\""))?;
-    let digits: String = count.chars().take_while(char::is_ascii_digit).collect();
-    match digits.parse() {
-        Ok(0) | Err(_) => Err("it ran no case".to_owned()),
-        Ok(count) => Ok(count),
-    }
+fn did_not_run(language: &str, reason: &str) -> String {
+    format!("the conformance cases did not run in {language}: {reason}")
 }
