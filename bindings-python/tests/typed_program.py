@@ -83,7 +83,7 @@ def answer_events(host: nbhd.Host, telegram: nbhd.Telegram, headers: dict[str, s
             print(message["text"])
             work.commit([telegram.intent(event["conversation"], markdown="…", key="answer")])
             work.commit_with([], [{"type": "put", "key": "orders/1", "value": "paid"}])
-            work.commit_with([], [{"type": "put", "key": "orders/1"}])  # type: ignore[list-item]
+            work.commit_with([], ["orders/1"])  # type: ignore[list-item]
     assert_type(host.store.sum("orders"), int)
     return reply["status"]
 
