@@ -43,6 +43,11 @@ async fn call(place: &Place, standing: &Standing, command: &Value) -> Result<Val
     let text = |name: &str| command[name].as_str().unwrap_or_default().to_owned();
     let store = standing.host.store();
     match text("call").as_str() {
+        "shift_clock" => {
+            standing.clock.set(command["micros"].as_i64().unwrap_or(0));
+            Ok(Value::Null)
+        }
+        "close" => store.close().await.map(|()| Value::Null),
         "create" => store.create().await.map(|()| Value::Null),
         "durability" => Ok(json!(store.durability().await?)),
         "now" => Ok(json!(store.now().await?.timestamp_micros())),

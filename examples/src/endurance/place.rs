@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use clap::Args;
 use nbhd_core::clock::{Clock, SystemClock};
 use nbhd_core::inbox::Inbox;
 use nbhd_core::outbox::Outbox;
-use nbhd_core::store::{self, Bucket, Commit, Durability, Guard, Store, Write};
+use nbhd_core::store::{self, Bucket, Commit, Durability, Guard, SqliteStore, Store, Write};
 use nbhd_core::testkit::{KillPlan, PointedStore, Sabotage, SabotagedStore};
 use nbhd_core::{Code, Error, Host, Result, Timestamp};
 use nbhd_llm::budget::{Budget, Ledger, Scope};
@@ -57,9 +58,12 @@ pub struct Place {
     /// How many may pass the gate.
     #[arg(long, default_value_t = 100)]
     pub gate: u32,
-    /// How many seconds the clock of this process is off; the store's is what counts.
+    /// How many seconds the clock of this process is off; a server's own is what counts.
     #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
     pub clock_offset: i64,
+    /// How many seconds a call waits for a file; a server's address says it for itself.
+    #[arg(long, default_value_t = store::BUSY.as_secs_f64())]
+    pub deadline: f64,
     /// A defect of the store, for proofs that must find it.
     #[arg(long)]
     pub sabotage: Option<String>,
@@ -69,6 +73,8 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub(super) struct Standing {
     pub(super) host: Host,
+    /// The clock of this process, and of a store in a file.
+    pub(super) clock: Arc<Off>,
     /// The store without what is planted into it: what judges asks this one.
     pub(super) honest: Arc<dyn Store>,
     pub(super) inbox: Inbox,
@@ -79,7 +85,11 @@ pub(super) struct Standing {
 impl Place {
     /// Opens nothing yet. `plan` is passed by every write.
     pub(super) fn stand(&self, plan: Option<Arc<KillPlan>>) -> Result<Standing> {
-        let honest = store::open(&self.store)?;
+        let clock = Arc::new(Off(
+            SystemClock::default(),
+            AtomicI64::new(self.clock_offset * 1_000_000),
+        ));
+        let honest = self.open(&clock)?;
         let mut store = honest.clone();
         if let Some(plan) = plan {
             store = Arc::new(PointedStore::new(store, plan, named_point));
@@ -90,9 +100,7 @@ impl Place {
             store = Arc::new(SabotagedStore::new(store, sabotage));
         }
         let lease = Duration::from_millis(self.lease);
-        let mut host = Host::builder(store)
-            .with_lease(lease)
-            .with_clock(Arc::new(Off(SystemClock::default(), self.clock_offset)));
+        let mut host = Host::builder(store).with_lease(lease).with_clock(clock.clone());
         if self.lossy {
             host = host.with_lossy_store("a proof that shows what such a store loses");
         }
@@ -113,11 +121,22 @@ impl Place {
         let ledger = Ledger::new(&host, self.budgets())?;
         Ok(Standing {
             host,
+            clock,
             honest,
             inbox,
             outbox,
             ledger,
         })
+    }
+
+    fn open(&self, clock: &Arc<Off>) -> Result<Arc<dyn Store>> {
+        let Some(path) = self.store.strip_prefix("sqlite:") else {
+            return store::open(&self.store);
+        };
+        let store = SqliteStore::new(path)?
+            .with_clock(clock.clone())
+            .with_busy_wait(Duration::from_secs_f64(self.deadline));
+        Ok(Arc::new(store))
     }
 
     /// The whole life of the scopes' names: no window that ends while a proof runs.
@@ -159,18 +178,29 @@ impl Place {
     }
 }
 
-/// The machine's clock, so many seconds off.
+/// The machine's clock, so many microseconds off.
 #[derive(Debug)]
-struct Off(SystemClock, i64);
+pub(super) struct Off(SystemClock, AtomicI64);
+
+impl Off {
+    /// From now on it is off by so much.
+    pub(super) fn set(&self, micros: i64) {
+        self.1.store(micros, Ordering::Relaxed);
+    }
+}
 
 #[async_trait]
 impl Clock for Off {
     fn now(&self) -> Timestamp {
-        self.0.now() + chrono::Duration::seconds(self.1)
+        self.0.now() + chrono::Duration::microseconds(self.1.load(Ordering::Relaxed))
     }
 
     fn monotonic(&self) -> Duration {
         self.0.monotonic()
+    }
+
+    fn steady(&self) -> Duration {
+        self.0.steady()
     }
 
     async fn sleep(&self, duration: Duration) {

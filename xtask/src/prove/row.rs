@@ -50,6 +50,8 @@ pub(super) struct Seen {
     pub(super) facts: Vec<String>,
     /// What broke the promise.
     pub(super) violations: Vec<String>,
+    /// Where the defect was planted, if in several places: each has to show it, in violations that begin with its name.
+    pub(super) planted_in: Vec<String>,
     /// What is printed below the table, such as accepted holes with their reasons.
     pub(super) notes: Vec<String>,
 }
@@ -63,6 +65,14 @@ impl Seen {
     /// Adds a violation.
     pub(super) fn violation(&mut self, text: impl Into<String>) {
         self.violations.push(text.into());
+    }
+
+    /// Adds what another attack has seen.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.facts.extend(other.facts);
+        self.violations.extend(other.violations);
+        self.planted_in.extend(other.planted_in);
+        self.notes.extend(other.notes);
     }
 
     /// Adds a violation unless `holds`.

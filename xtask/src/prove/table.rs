@@ -29,13 +29,21 @@ impl Line {
         }
     }
 
-    /// The violation that shows the planted defect.
-    fn caught_by(&self) -> Option<&str> {
+    /// The violations that show the planted defect, one for each place in which it was planted.
+    fn caught_by(&self) -> Option<Vec<&str>> {
         let defect = self.defect?;
-        let mut violations = self.seen.violations.iter();
-        violations
-            .find(|violation| violation.contains(defect.shows_as))
-            .map(String::as_str)
+        let anywhere = [String::new()];
+        let places = match &self.seen.planted_in[..] {
+            [] => &anywhere,
+            places => places,
+        };
+        let shown = |place: &String| {
+            let mut violations = self.seen.violations.iter();
+            violations
+                .find(|violation| violation.starts_with(place) && violation.contains(defect.shows_as))
+                .map(String::as_str)
+        };
+        places.iter().map(shown).collect()
     }
 }
 
@@ -123,7 +131,7 @@ impl Table {
                     all.extend(line.seen.facts.iter().cloned());
                     all.join("\n")
                 },
-                |violation| format!("✗ {violation}"),
+                |violations| format!("✗ {}", violations.join("\n✗ ")),
             );
             rows.push([
                 line.row.to_owned(),
@@ -260,6 +268,19 @@ mod tests {
         assert!(line(Some(&DEFECT), Some("a message was doubled")).good());
         assert!(!line(Some(&DEFECT), None).good());
         assert!(!line(Some(&DEFECT), Some("did not run: x")).good());
+    }
+
+    #[test]
+    fn a_defect_in_several_places_is_caught_only_in_all_of_them() {
+        let mut line = line(Some(&DEFECT), Some("here: a message was doubled"));
+        line.seen.planted_in = vec!["here".to_owned()];
+        assert!(line.good());
+        line.seen.planted_in.push("there".to_owned());
+        assert!(!line.good());
+        line.seen
+            .violations
+            .push("there: a message was doubled".to_owned());
+        assert!(line.good());
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! A process that makes one call at a time, as it is told, while this one breaks the store between two calls.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::faults::DEADLINE;
 use super::site::Site;
+use crate::prove::program;
 use crate::prove::stage::Stage;
 
 /// Nothing may take longer than this: whoever waits so long waits for ever.
@@ -42,7 +44,10 @@ impl Caller {
         address: &str,
         sabotage: Option<&str>,
     ) -> Result<Self, String> {
-        let mut command = stage.program("store_worker");
+        let mut command = Command::new("sh");
+        // A file that may not grow is an error to it, not its end.
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+        command.arg(stage.program("store_worker").get_program());
         let class = if site.class == "lossy" {
             "power"
         } else {
@@ -50,6 +55,7 @@ impl Caller {
         };
         command.args(["--store", address, "--class", class, "--lease", "60000"]);
         command.args(["--cap", "1000000000", "--gate", "100000"]);
+        command.args(["--deadline", &DEADLINE.to_string()]);
         if let Some(sabotage) = sabotage {
             command.args(["--sabotage", sabotage]);
         }
@@ -81,9 +87,37 @@ impl Caller {
         Ok(caller)
     }
 
+    fn order(&mut self, command: &Value) -> Result<(), String> {
+        writeln!(self.commands, "{command}").map_err(|error| format!("a caller is gone: {error}"))
+    }
+
+    /// Begins a call and is killed `after` so long: nobody hears what became of it.
+    pub(super) fn die_within(mut self, command: &Value, after: Duration) -> Result<(), String> {
+        self.order(command)?;
+        std::thread::sleep(after);
+        Ok(())
+    }
+
+    /// Whether the system lets it make files longer than they are.
+    pub(super) fn may_write(&self, may: bool) -> Result<(), String> {
+        let limit = if may { "unlimited" } else { "0" };
+        let mut command = Command::new("prlimit");
+        command.args([
+            "--pid",
+            &self.child.id().to_string(),
+            &format!("--fsize={limit}:"),
+        ]);
+        let ended = program::run(&mut command, FOR_EVER)?;
+        if ended.ok() {
+            Ok(())
+        } else {
+            Err(format!("prlimit: {}", ended.how()))
+        }
+    }
+
     /// Makes a call.
     pub(super) fn call(&mut self, command: &Value) -> Result<Answer, String> {
-        writeln!(self.commands, "{command}").map_err(|error| format!("a caller is gone: {error}"))?;
+        self.order(command)?;
         let answer: Value = serde_json::from_str(&self.line()?).map_err(|error| error.to_string())?;
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
         Ok(Answer {
@@ -146,22 +180,47 @@ impl Drop for Caller {
     }
 }
 
-/// Every kind of call: reads, writes, and those that let somebody do something (a lease, money, a gate, a send).
-pub(super) fn every_call(number: u64) -> Vec<(&'static str, bool, Value)> {
+/// A call, and what it is for.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    /// Whether it changes nothing.
+    pub(super) reads: bool,
+    /// Whether it lets somebody do something: has a lease, money, a gate, a send.
+    pub(super) allows: bool,
+    pub(super) command: Value,
+}
+
+/// Every kind of call.
+pub(super) fn every_call(number: u64) -> Vec<Call> {
     let name = format!("n{number}");
-    vec![
-        ("now", false, json!({"call": "now"})),
-        ("get", false, json!({"call": "get", "key": "k"})),
-        ("sum", false, json!({"call": "sum", "key": "counted"})),
-        (
-            "commit",
-            false,
-            json!({"call": "add", "key": "other", "op_id": name}),
-        ),
-        ("accept", true, json!({"call": "accept", "name": name})),
-        ("claim", true, json!({"call": "claim", "lane": name})),
-        ("hold", true, json!({"call": "hold"})),
-        ("gate", true, json!({"call": "pass", "who": name})),
-        ("send", true, json!({"call": "send", "key": name})),
+    let reads = [
+        ("now", json!({"call": "now"})),
+        ("get", json!({"call": "get", "key": "k"})),
+        ("sum", json!({"call": "sum", "key": "counted"})),
+    ];
+    let writes = [("commit", json!({"call": "add", "key": "other", "op_id": name}))];
+    let allows = [
+        ("accept", json!({"call": "accept", "name": name})),
+        ("claim", json!({"call": "claim", "lane": name})),
+        ("hold", json!({"call": "hold"})),
+        ("gate", json!({"call": "pass", "who": name})),
+        ("send", json!({"call": "send", "key": name})),
+    ];
+    let calls = |reads, allows, all: &[(&'static str, Value)]| -> Vec<Call> {
+        all.iter()
+            .map(|(name, command)| Call {
+                name,
+                reads,
+                allows,
+                command: command.clone(),
+            })
+            .collect()
+    };
+    [
+        calls(true, false, &reads),
+        calls(false, false, &writes),
+        calls(false, true, &allows),
     ]
+    .concat()
 }

@@ -114,17 +114,32 @@ fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
     let mut sites = vec![site::sqlite(&folder, "process")];
     if defect.is_none() {
         sites.push(site::sqlite(&folder, "power"));
-        sites.extend(site::servers(false)?);
     }
-    let mut kills = 0;
-    for site in &sites {
+    sites.extend(site::servers()?);
+    let one = |site: &Site| -> Result<(Seen, u64), String> {
         // SQLite is one store in two classes: in the ordinary form each gets its half.
         let counts = if site.server.is_none() && defect.is_none() && !stage.long {
             counts.halved()
         } else {
             counts
         };
-        kills += attack(stage, site, &counts, defect, &mut seen)?;
+        let mut seen = Seen::default();
+        let kills = attack(stage, site, &counts, defect, &mut seen)?;
+        Ok((seen, kills))
+    };
+    let mut kills = 0;
+    // One after the other, so that each is alone with its killers; a planted defect is one for all.
+    let all = match defect {
+        None => sites.iter().map(one).collect(),
+        Some(_) => site::at_once(&sites, one),
+    };
+    for (site, done) in sites.iter().zip(all) {
+        let (one, killed) = done?;
+        seen.merge(one);
+        kills += killed;
+        if defect.is_some() {
+            seen.planted_in.push(site.name.to_owned());
+        }
     }
     if defect.is_none() {
         lossy::show(stage, &mut seen)?;

@@ -4,14 +4,15 @@
 use nbhd_core::testkit::{Cut, Direction, Proxy};
 use serde_json::{Value, json};
 
-use super::caller::{Caller, every_call};
+use super::caller::{Call, Caller, every_call};
 use super::crew::random;
+use super::file;
 use super::site::{self, Server, Site};
 use crate::prove::row::{Defect, Need, Row, Seen};
 use crate::prove::stage::Stage;
 
 /// The deadline that the callers give the store, and what a busy machine may add to it.
-const DEADLINE: f64 = 0.4;
+pub(super) const DEADLINE: f64 = 0.4;
 const SLACK: f64 = 1.0;
 
 /// How far the server's clock jumps, in microseconds: two hours, more than is believed of a step.
@@ -20,7 +21,7 @@ const STEP: i64 = 2 * 3_600_000_000;
 pub(in crate::prove) const ROW: Row = Row {
     name: "store faults",
     promise: "a store that fails is an error in time, never a yes",
-    attack: "servers hang, refuse, lose the connection at every byte of a commit and of its answer, come back empty, jump in time",
+    attack: "servers hang, refuse, lose the connection at every byte of a commit and of its answer, come back empty, jump in time; a file is locked, cannot grow, is gone, is replaced",
     needs: &[Need::Programs, Need::Servers],
     run,
     defects: &[
@@ -39,11 +40,13 @@ pub(in crate::prove) const ROW: Row = Row {
 
 /// What was done to all stores.
 #[derive(Default)]
-struct Done {
+pub(super) struct Done {
     calls: u64,
     slowest: f64,
-    cuts: u64,
-    lost: u64,
+    /// Commits whose connection was cut, or whose process was killed.
+    pub(super) cuts: u64,
+    /// Those of them that were made, and nobody was told.
+    pub(super) lost: u64,
     jumps: u64,
 }
 
@@ -60,30 +63,25 @@ impl Done {
 fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
     let mut seen = Seen::default();
     let mut done = Done::default();
-    let sites = site::servers(defect.is_some())?;
+    let mut sites = site::servers()?;
+    if defect != Some("accept-empty") {
+        sites.push(site::sqlite(&stage.folder("store-faults/file")?, "power"));
+    }
     // Most of it is waiting for deadlines: all at the same time.
-    let all: Vec<Result<(Seen, Done), String>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = sites
-            .iter()
-            .map(|site| {
-                scope.spawn(move || {
-                    let (mut seen, mut done) = (Seen::default(), Done::default());
-                    attack(stage, site, defect, &mut seen, &mut done)
-                        .map_err(|reason| format!("{}: {reason}", site.name))?;
-                    Ok((seen, done))
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().map_err(|_| "a thread panicked".to_owned())?)
-            .collect()
+    let all = site::at_once(&sites, |site| {
+        let (mut seen, mut done) = (Seen::default(), Done::default());
+        attack(stage, site, defect, &mut seen, &mut done)?;
+        Ok((seen, done))
     });
     for (site, one) in sites.iter().zip(all) {
         let (said, did) = one?;
         seen.violations.extend(said.violations);
+        let cut = match site.server {
+            Some(_) => "cut",
+            None => "left by a killed process",
+        };
         seen.fact(format!(
-            "{} ({}): {} calls failed as documented, {} commits cut",
+            "{} ({}): {} calls failed as documented, {} commits {cut}",
             site.name, site.settings, did.calls, did.cuts
         ));
         done.add(&did);
@@ -97,7 +95,9 @@ fn run(stage: &Stage, defect: Option<&'static str>) -> Result<Seen, String> {
          {} jumps of a clock ended no lease",
         done.slowest, done.lost, done.jumps
     ));
-    if defect.is_none() {
+    if defect.is_some() {
+        seen.planted_in = sites.iter().map(|site| site.name.to_owned()).collect();
+    } else {
         seen.expect(done.lost > 0, || "no commit lost its answer".to_owned());
     }
     Ok(seen)
@@ -110,17 +110,17 @@ fn attack(
     seen: &mut Seen,
     done: &mut Done,
 ) -> Result<(), String> {
-    let Some(server) = &site.server else {
-        return Err("it has no server".to_owned());
-    };
-    let proxy = Proxy::start(server.socket()).map_err(|error| error.to_string())?;
-    let address = site.through(proxy.address(), Some(DEADLINE));
     let mut judge = Judge {
         site,
         seen,
         done,
         number: 0,
     };
+    let Some(server) = &site.server else {
+        return file::attack(stage, site, defect, &mut judge);
+    };
+    let proxy = Proxy::start(server.socket()).map_err(|error| error.to_string())?;
+    let address = site.through(proxy.address(), Some(DEADLINE));
     let mut caller = Caller::start(stage, site, &address, defect)?;
     let mut direct = Caller::start(stage, site, &site.through(server.socket(), Some(DEADLINE)), None)?;
     direct.must(&json!({"call": "create"}))?;
@@ -150,7 +150,7 @@ fn attack(
         server.restart()?;
         judge.come_back(&mut caller)?;
         judge.come_back(&mut direct)?;
-        jumps(server.as_ref(), &mut caller, &mut judge)?;
+        judge.jumps(&mut caller, &mut |_, micros| server.shift_clock(micros))?;
     }
     if defect != Some("forget-op-id") {
         empty(
@@ -164,35 +164,6 @@ fn attack(
         )?;
     }
     Ok(())
-}
-
-/// The server's clock jumps while a process runs: a step ahead is not believed, a step back is held, no lease ends by it.
-fn jumps(server: &dyn Server, caller: &mut Caller, judge: &mut Judge<'_>) -> Result<(), String> {
-    let now = |caller: &mut Caller| {
-        let answer = caller.must(&json!({"call": "now"}))?;
-        answer.as_i64().ok_or("a time is a number".to_owned())
-    };
-    let claim = json!({"call": "claim", "lane": "clock"});
-    let mut last = now(caller)?;
-    if caller.must(&claim)?.is_null() {
-        return Err("the lane of the clock is taken".to_owned());
-    }
-    for (shift, what) in [(STEP, "ahead"), (-STEP, "back"), (0, "where it was")] {
-        server.shift_clock(shift)?;
-        let next = now(caller)?;
-        if next < last {
-            judge.violation(&format!("time went back when the clock stepped {what}"));
-        }
-        if next - last > STEP / 2 {
-            judge.violation(&format!("a clock that stepped {what} was believed at once"));
-        }
-        if !caller.must(&claim)?.is_null() {
-            judge.violation(&format!("a lease ended because the clock stepped {what}"));
-        }
-        judge.done.jumps += 1;
-        last = last.max(next);
-    }
-    judge.all_succeed(caller)
 }
 
 /// The store is emptied: neither who knew it nor who comes anew takes it for a fresh one.
@@ -218,59 +189,124 @@ fn empty(
     judge.all_fail(direct, "another store in the place of an empty store")
 }
 
-struct Judge<'a> {
+/// Holds what callers are told against what they have to be told.
+pub(super) struct Judge<'a> {
     site: &'a Site,
     seen: &'a mut Seen,
-    done: &'a mut Done,
+    pub(super) done: &'a mut Done,
     number: u64,
 }
 
 impl Judge<'_> {
-    fn violation(&mut self, text: &str) {
+    pub(super) fn violation(&mut self, text: &str) {
         self.seen.violation(format!("{}: {text}", self.site.name));
     }
 
-    fn calls(&mut self) -> Vec<(&'static str, bool, Value)> {
+    fn calls(&mut self) -> Vec<Call> {
         self.number += 1;
         every_call(self.number)
     }
 
-    fn all_succeed(&mut self, caller: &mut Caller) -> Result<(), String> {
-        for (_, _, call) in self.calls() {
-            caller.must(&call)?;
+    pub(super) fn all_succeed(&mut self, caller: &mut Caller) -> Result<(), String> {
+        for call in self.calls() {
+            caller.must(&call.command)?;
         }
         Ok(())
     }
 
-    fn come_back(&mut self, caller: &mut Caller) -> Result<(), String> {
+    pub(super) fn come_back(&mut self, caller: &mut Caller) -> Result<(), String> {
         caller.until_it_succeeds(&json!({"call": "now"}))?;
-        for (_, _, call) in self.calls() {
-            caller.until_it_succeeds(&call)?;
+        for call in self.calls() {
+            caller.until_it_succeeds(&call.command)?;
         }
         Ok(())
     }
 
     /// Every call has its code, in time, and allows nothing.
-    fn all_fail(&mut self, caller: &mut Caller, what: &str) -> Result<(), String> {
-        for (name, allows, call) in self.calls() {
-            let sent = caller.sent.len();
-            let answer = caller.call(&call)?;
-            if answer.ok.is_some() {
-                let kind = if allows { "allowed" } else { "answered" };
-                self.violation(&format!("{what} {kind} {name}"));
-                continue;
+    pub(super) fn all_fail(&mut self, caller: &mut Caller, what: &str) -> Result<(), String> {
+        for call in self.calls() {
+            self.fails(caller, what, &call)?;
+        }
+        Ok(())
+    }
+
+    /// The same where what is there can still be read.
+    pub(super) fn writes_fail(&mut self, caller: &mut Caller, what: &str) -> Result<(), String> {
+        for call in self.calls() {
+            if call.reads {
+                caller.must(&call.command)?;
+            } else {
+                self.fails(caller, what, &call)?;
             }
-            self.done.calls += 1;
-            self.done.slowest = self.done.slowest.max(answer.seconds);
-            if answer.code != "store_unavailable" {
-                self.violation(&format!("{what}: {name} answered {}", answer.code));
+        }
+        Ok(())
+    }
+
+    fn fails(&mut self, caller: &mut Caller, what: &str, call: &Call) -> Result<(), String> {
+        let name = call.name;
+        let sent = caller.sent.len();
+        let answer = caller.call(&call.command)?;
+        if answer.ok.is_some() {
+            let kind = if call.allows { "allowed" } else { "answered" };
+            self.violation(&format!("{what} {kind} {name}"));
+            return Ok(());
+        }
+        self.done.calls += 1;
+        self.done.slowest = self.done.slowest.max(answer.seconds);
+        if answer.code != "store_unavailable" {
+            self.violation(&format!("{what}: {name} answered {}", answer.code));
+        }
+        if answer.seconds > DEADLINE + SLACK {
+            self.violation(&format!("{what}: {name} took {:.2} s", answer.seconds));
+        }
+        if caller.sent.len() > sent {
+            self.violation(&format!("{what}: something was sent"));
+        }
+        Ok(())
+    }
+
+    /// The store's clock is shifted while a process runs: a step ahead is not believed, a step back is held, no lease ends
+    /// by it.
+    pub(super) fn jumps(
+        &mut self,
+        caller: &mut Caller,
+        shift: &mut dyn FnMut(&mut Caller, i64) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let now = |caller: &mut Caller| {
+            let answer = caller.must(&json!({"call": "now"}))?;
+            answer.as_i64().ok_or("a time is a number".to_owned())
+        };
+        let claim = json!({"call": "claim", "lane": "clock"});
+        let mut last = now(caller)?;
+        if caller.must(&claim)?.is_null() {
+            return Err("the lane of the clock is taken".to_owned());
+        }
+        for (micros, what) in [(STEP, "ahead"), (-STEP, "back"), (0, "where it was")] {
+            shift(caller, micros)?;
+            let next = now(caller)?;
+            if next < last {
+                self.violation(&format!("time went back when the clock stepped {what}"));
             }
-            if answer.seconds > DEADLINE + SLACK {
-                self.violation(&format!("{what}: {name} took {:.2} s", answer.seconds));
+            if next - last > STEP / 2 {
+                self.violation(&format!("a clock that stepped {what} was believed at once"));
             }
-            if caller.sent.len() > sent {
-                self.violation(&format!("{what}: something was sent"));
+            if !caller.must(&claim)?.is_null() {
+                self.violation(&format!("a lease ended because the clock stepped {what}"));
             }
+            self.done.jumps += 1;
+            last = last.max(next);
+        }
+        self.all_succeed(caller)
+    }
+
+    /// Every commit was repeated, whatever had become of it: each was made, once.
+    pub(super) fn each_is_made_once(&mut self, caller: &mut Caller, made: i64) -> Result<(), String> {
+        let sum = caller
+            .must(&json!({"call": "sum", "key": "counted"}))?
+            .as_i64()
+            .unwrap_or(0);
+        if sum != made {
+            self.violation(&format!("of {made} commits, each repeated, {sum} were made"));
         }
         Ok(())
     }
@@ -342,12 +378,5 @@ fn cuts(
             }
         }
     }
-    let sum = direct.must(&json!({"call": "sum", "key": "counted"}))?.as_i64();
-    if sum != Some(made) {
-        judge.violation(&format!(
-            "of {made} commits, each repeated, {} were made",
-            sum.unwrap_or(0)
-        ));
-    }
-    Ok(())
+    judge.each_is_made_once(direct, made)
 }

@@ -8,6 +8,7 @@ mod caller;
 mod crash;
 mod crew;
 mod faults;
+mod file;
 mod log;
 mod lossy;
 mod many;

@@ -91,13 +91,26 @@ pub(super) fn create(stage: &Stage, site: &Site) -> Result<(), String> {
     }
 }
 
-/// The stores on servers; only the first where one is enough.
-pub(super) fn servers(only_one: bool) -> Result<Vec<Site>, String> {
-    let mut sites = vec![redis(RedisFsync::Always)?];
-    if !only_one {
-        sites.push(postgres()?);
-    }
-    Ok(sites)
+/// The stores on servers.
+pub(super) fn servers() -> Result<Vec<Site>, String> {
+    Ok(vec![redis(RedisFsync::Always)?, postgres()?])
+}
+
+/// Does the same to all of them at the same time.
+pub(super) fn at_once<T: Send>(
+    sites: &[Site],
+    work: impl Fn(&Site) -> Result<T, String> + Sync,
+) -> Vec<Result<T, String>> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = sites
+            .iter()
+            .map(|site| scope.spawn(|| work(site).map_err(|reason| format!("{}: {reason}", site.name))))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| "a thread panicked".to_owned())?)
+            .collect()
+    })
 }
 
 /// A Redis of our own that does this with its append-only file.
