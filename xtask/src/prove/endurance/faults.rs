@@ -2,7 +2,7 @@
 //! time gives its code within the deadline, and lets nobody do anything.
 
 use nbhd_core::testkit::{Cut, Direction, Proxy};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::caller::{Call, Caller, every_call};
 use super::crew::random;
