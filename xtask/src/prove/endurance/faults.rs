@@ -121,9 +121,9 @@ fn attack(
     };
     let proxy = Proxy::start(server.socket()).map_err(|error| error.to_string())?;
     let address = site.through(proxy.address(), Some(DEADLINE));
+    site::create(stage, site)?;
     let mut caller = Caller::start(stage, site, &address, defect)?;
     let mut direct = Caller::start(stage, site, &site.through(server.socket(), Some(DEADLINE)), None)?;
-    direct.must(&json!({"call": "create"}))?;
     judge.all_succeed(&mut caller)?;
     if defect != Some("accept-empty") {
         cuts(stage, &proxy, &mut caller, &mut direct, &mut judge)?;
@@ -184,7 +184,7 @@ fn empty(
     let mut newcomer = Caller::start(stage, site, &site.through(server.socket(), Some(DEADLINE)), None)?;
     judge.all_fail(&mut newcomer, "an empty store")?;
     // Somebody makes it anew: those who come now may use it, those who knew the old one may not take it for that.
-    newcomer.must(&json!({"call": "create"}))?;
+    site::create(stage, site)?;
     judge.all_succeed(&mut newcomer)?;
     judge.all_fail(direct, "another store in the place of an empty store")
 }
