@@ -126,7 +126,7 @@ impl Part<'_> {
             Content::Empty | Content::Remote => String::new(),
         };
         if text.contains('\r') {
-            text.replace("\r\n", "\n").replace('\r', "\n")
+            plain_line_ends(&text)
         } else {
             text
         }
@@ -153,6 +153,17 @@ impl Part<'_> {
             inline,
         }
     }
+}
+
+fn plain_line_ends(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((line, after)) = rest.split_once('\r') {
+        plain.push_str(line);
+        plain.push('\n');
+        rest = after.strip_prefix('\n').unwrap_or(after);
+    }
+    plain + rest
 }
 
 fn walk<'p, 'a>(part: &'p Part<'a>, found: &mut Found<'p, 'a>, depth: usize) {
