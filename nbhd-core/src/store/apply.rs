@@ -64,9 +64,10 @@ pub(super) fn apply(tables: &mut impl Tables, commit: Commit, now: Micros) -> Re
         }
     }
     let mut levels = Vec::new();
+    let mut sums = Vec::new();
     let mut refused = None;
     for (place, guard) in guards.iter().enumerate() {
-        if let Some((found, wait)) = check(tables, guard, now, &mut levels)? {
+        if let Some((found, wait)) = check(tables, guard, now, &mut levels, &mut sums)? {
             refused = Some(Refusal {
                 guard: place,
                 found,
@@ -84,13 +85,13 @@ pub(super) fn apply(tables: &mut impl Tables, commit: Commit, now: Micros) -> Re
         }
         return Ok((answer, kept));
     }
-    check_sums(tables, &writes)?;
+    let mut sums = added(tables, &writes, sums)?.into_iter();
     for (key, level) in levels {
         tables.set_level(key, level)?;
     }
     let mut results = Vec::with_capacity(writes.len());
     for write in writes {
-        results.push(make(tables, write, now)?);
+        results.push(make(tables, write, now, &mut sums)?);
     }
     let answer = Committed::Done {
         results,
@@ -102,12 +103,13 @@ pub(super) fn apply(tables: &mut impl Tables, commit: Commit, now: Micros) -> Re
     Ok((answer, true))
 }
 
-/// `None` when the guard holds, else what stood there.
+/// `None` when the guard holds, else what stood there. Levels that it takes from and sums that it reads are noted.
 fn check<'a>(
     tables: &mut impl Tables,
     guard: &'a Guard,
     now: Micros,
     levels: &mut Vec<(&'a str, Level)>,
+    sums: &mut Vec<(&'a str, i64)>,
 ) -> Result<Option<(i64, Option<Duration>)>> {
     let (holds, found) = match guard {
         Guard::Absent { key } => {
@@ -124,6 +126,7 @@ fn check<'a>(
         }
         Guard::SumAtMost { key, delta, cap } => {
             let sum = tables.sum(key)?;
+            sums.push((key, sum));
             (i128::from(sum) + i128::from(*delta) <= i128::from(*cap), sum)
         }
         Guard::CountBelow { index, n } => {
@@ -193,28 +196,38 @@ pub(crate) fn take(
     }))
 }
 
-/// Refuses a commit whose sums would leave the range of `i64`, before anything is written.
-fn check_sums(tables: &mut impl Tables, writes: &[Write]) -> Result<()> {
-    for (place, write) in writes.iter().enumerate() {
+/// What each `Add` comes to, in order; refused before anything is written where one would leave the range of `i64`. `known`
+/// are sums that were read already.
+fn added<'a>(
+    tables: &mut impl Tables,
+    writes: &'a [Write],
+    mut known: Vec<(&'a str, i64)>,
+) -> Result<Vec<i64>> {
+    let mut sums = Vec::new();
+    for write in writes {
         let Write::Add { key, delta } = write else {
             continue;
         };
-        let before: i128 = writes[..place]
-            .iter()
-            .map(|earlier| match earlier {
-                Write::Add { key: same, delta } if same == key => i128::from(*delta),
-                _ => 0,
-            })
-            .sum();
-        let sum = i128::from(tables.sum(key)?) + before + i128::from(*delta);
-        if i64::try_from(sum).is_err() {
-            return Err(invalid("a sum would leave the range of 64-bit numbers"));
-        }
+        let before = match known.iter().rev().find(|(same, _)| same == key) {
+            Some((_, sum)) => *sum,
+            None => tables.sum(key)?,
+        };
+        let sum = before
+            .checked_add(*delta)
+            .ok_or_else(|| invalid("a sum would leave the range of 64-bit numbers"))?;
+        known.push((key, sum));
+        sums.push(sum);
     }
-    Ok(())
+    Ok(sums)
 }
 
-fn make(tables: &mut impl Tables, write: Write, now: Micros) -> Result<i64> {
+/// `sums` gives what each `Add` comes to.
+fn make(
+    tables: &mut impl Tables,
+    write: Write,
+    now: Micros,
+    sums: &mut impl Iterator<Item = i64>,
+) -> Result<i64> {
     match write {
         Write::Put { key, value, ttl } => {
             let version = tables.version(&key, now)? + 1;
@@ -222,9 +235,8 @@ fn make(tables: &mut impl Tables, write: Write, now: Micros) -> Result<i64> {
             tables.put(key, value, version, expires_at)?;
             Ok(version as i64)
         }
-        Write::Add { key, delta } => {
-            // Checked before by `check_sums`.
-            let sum = tables.sum(&key)?.saturating_add(delta);
+        Write::Add { key, .. } => {
+            let sum = sums.next().expect("`added` gives one for each");
             tables.set_sum(key, sum)?;
             Ok(sum)
         }

@@ -17,6 +17,9 @@ use crate::clock::Clock;
 /// How far a clock may step ahead within a running process and still be believed.
 pub const BELIEVED_STEP: Duration = Duration::from_secs(60 * 60);
 
+/// How long after a look at the steady clock the wall clock is believed without another: a step of less is none.
+const BELIEVED_AT_ONCE: Micros = 1_000_000;
+
 /// Judges the clock of one store, for as long as the process runs. Takes no lock, so a fork cannot leave one taken.
 ///
 /// A store on the host's clock asks [`now`](Self::now) what time it is. One with a clock of its own (a server's) sends
@@ -26,6 +29,8 @@ pub const BELIEVED_STEP: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug)]
 pub(crate) struct StepWatch {
     clock: Arc<dyn Clock>,
+    /// What the wall clock said when it was last judged and believed, else [`UNSEEN`].
+    believed: AtomicI64,
     /// The latest time that was believed, less what the steady clock said at it; [`UNSEEN`] before the first.
     offset: AtomicI64,
     /// How far ahead the clock is while it is not believed, else 0.
@@ -38,6 +43,7 @@ impl StepWatch {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
+            believed: AtomicI64::new(UNSEEN),
             offset: AtomicI64::new(UNSEEN),
             ahead: AtomicI64::new(0),
         }
@@ -46,16 +52,18 @@ impl StepWatch {
     /// The time of the host's clock to go by.
     pub(crate) fn now(&self) -> Micros {
         let wall = self.clock.now().timestamp_micros();
-        let Some(expected) = self.expected() else {
-            self.settle(wall);
+        let believed = self.believed.load(Ordering::Relaxed);
+        if wall >= believed && wall.saturating_sub(believed) < BELIEVED_AT_ONCE {
             return wall;
-        };
+        }
+        let expected = self.expected().unwrap_or(UNSEEN);
         let step = wall.saturating_sub(expected);
-        if step > micros(BELIEVED_STEP) {
+        if expected != UNSEEN && step > micros(BELIEVED_STEP) {
             self.doubt(step);
             return expected;
         }
         self.ahead.store(0, Ordering::Relaxed);
+        self.believed.store(wall, Ordering::Relaxed);
         if step > 0 {
             self.settle(wall);
         }
@@ -100,6 +108,7 @@ impl StepWatch {
 
     /// Somebody has looked: the clock is right.
     pub(crate) fn confirm(&self) {
+        self.believed.store(UNSEEN, Ordering::Relaxed);
         self.offset.store(UNSEEN, Ordering::Relaxed);
         self.ahead.store(0, Ordering::Relaxed);
     }
@@ -116,6 +125,7 @@ impl StepWatch {
     }
 
     fn doubt(&self, step: Micros) {
+        self.believed.store(UNSEEN, Ordering::Relaxed);
         if self.ahead.swap(step, Ordering::Relaxed) == 0 {
             tracing::warn!(
                 target: "nbhd::store",
