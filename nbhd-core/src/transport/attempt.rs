@@ -117,7 +117,8 @@ impl Record {
             if let (None, Some(code)) = (&self.attempt.error, verdict) {
                 self.attempt.error = Some(code.name().to_owned());
             }
-            self.operation.note_attempt_at(self.turn, self.attempt.clone());
+            let attempt = std::mem::replace(&mut self.attempt, Attempt::new("", ""));
+            self.operation.note_attempt_at(self.turn, attempt);
         }
     }
 }
@@ -162,8 +163,11 @@ fn limits(headers: &HeaderMap) -> BTreeMap<String, String> {
 }
 
 fn shown(value: &crate::http::HeaderValue) -> Option<String> {
-    let text = value.to_str().ok()?;
-    Some(redact(text).chars().take(VALUE_LIMIT).collect())
+    let mut text = redact(value.to_str().ok()?);
+    if let Some((end, _)) = text.char_indices().nth(VALUE_LIMIT) {
+        text.truncate(end);
+    }
+    Some(text)
 }
 
 #[cfg(test)]

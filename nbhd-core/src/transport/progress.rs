@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -71,13 +72,17 @@ impl Progress {
 
     /// Waits until the limit of the present step, or the deadline, is reached without a sign of life; says which.
     pub(super) async fn exhausted(&self, remaining: Duration) -> &'static str {
-        let deadline = tokio::time::sleep(remaining);
-        tokio::pin!(deadline);
+        let began = Instant::now();
         loop {
             let moved = self.0.moved.notified();
             let (limit, what) = self.limit();
+            let left = remaining.saturating_sub(began.elapsed());
+            let (limit, what) = if left <= limit {
+                (left, "the deadline of the call was reached")
+            } else {
+                (limit, what)
+            };
             tokio::select! {
-                () = &mut deadline => return "the deadline of the call was reached",
                 () = tokio::time::sleep(limit) => return what,
                 () = moved => {}
             }

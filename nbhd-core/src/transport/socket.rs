@@ -8,12 +8,13 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use futures::Stream;
 
 use super::place::Parts;
 use super::progress::{ConnectWatch, Progress};
@@ -226,33 +227,42 @@ fn write(request: Request, progress: impl FnOnce(usize) -> Progress) -> Result<(
     Ok((wire, progress))
 }
 
-/// The body as it comes, within the idle limit, the operation's deadline and its cancellation.
+/// The body as it comes, within the idle limit, the operation's deadline and its cancellation. Only who has to wait for a
+/// piece makes a timer.
 fn body(
     stream: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
     operation: Operation,
     idle: Duration,
 ) -> BodyStream {
-    Box::pin(futures::stream::unfold(
-        Some((Box::pin(stream), operation)),
-        move |state| async move {
-            let (mut stream, operation) = state?;
-            let patience = idle.min(operation.remaining());
-            let piece = tokio::select! {
-                biased;
-                () = operation.cancellation().cancelled() => return Some((Err(cancelled()), None)),
-                piece = tokio::time::timeout(patience, stream.next()) => piece,
-            };
-            match piece {
-                Ok(Some(Ok(piece))) => Some((Ok(piece), Some((stream, operation)))),
-                Ok(None) => None,
-                Ok(Some(Err(error))) => Some((Err(failure::within_body(&error)), None)),
-                Err(_) => Some((
-                    Err(Error::new(Code::Timeout, "the reply stopped coming").with_outcome(Outcome::Unknown)),
-                    None,
-                )),
-            }
-        },
-    ))
+    let mut stream = Box::pin(stream);
+    let mut ended = false;
+    let mut waiting = None;
+    Box::pin(futures::stream::poll_fn(move |context| {
+        if ended {
+            return Poll::Ready(None);
+        }
+        let piece = if operation.cancellation().is_cancelled() {
+            Some(Err(cancelled()))
+        } else if let Poll::Ready(piece) = stream.as_mut().poll_next(context) {
+            piece.map(|piece| piece.map_err(|error| failure::within_body(&error)))
+        } else {
+            let waiting = waiting.get_or_insert_with(|| Box::pin(stopped(operation.clone(), idle)));
+            Some(Err(std::task::ready!(waiting.as_mut().poll(context))))
+        };
+        waiting = None;
+        ended = !matches!(piece, Some(Ok(_)));
+        Poll::Ready(piece)
+    }))
+}
+
+/// Why no piece came: waits for the limit, the deadline or the cancellation.
+async fn stopped(operation: Operation, idle: Duration) -> Error {
+    tokio::select! {
+        () = operation.cancellation().cancelled() => cancelled(),
+        () = tokio::time::sleep(idle.min(operation.remaining())) => {
+            Error::new(Code::Timeout, "the reply stopped coming").with_outcome(Outcome::Unknown)
+        }
+    }
 }
 
 fn cancelled() -> Error {
