@@ -1,5 +1,7 @@
 //! A hold in the hands of its attempt.
 
+use std::sync::Arc;
+
 use nbhd_core::Result;
 
 use super::record::HoldRecord;
@@ -13,34 +15,38 @@ use crate::price::NanoUsd;
 pub struct Hold {
     ledger: Ledger,
     id: String,
-    amount: NanoUsd,
-    price: String,
-    /// The record as it stands in the store, and its version; `None` when somebody else answers for it.
-    record: Option<(HoldRecord, Option<u64>)>,
+    record: Arc<HoldRecord>,
+    /// The version of the record in the store, once that is known.
+    version: Option<u64>,
+    /// Whether nobody else answers for it.
+    ours: bool,
     sent: bool,
 }
 
 impl Hold {
-    pub(super) fn new(ledger: Ledger, id: String, record: HoldRecord) -> Self {
+    pub(super) fn new(ledger: Ledger, id: String, record: Arc<HoldRecord>) -> Self {
         Self {
             ledger,
             id,
-            amount: record.held,
-            price: record.price.clone(),
-            record: Some((record, None)),
+            record,
+            version: None,
+            ours: true,
             sent: false,
         }
     }
 
     pub(super) fn committed(mut self, version: u64) -> Self {
-        if let Some((_, known)) = &mut self.record {
-            *known = Some(version);
-        }
+        self.version = Some(version);
         self
     }
 
     pub(super) fn refused(mut self) {
-        self.record = None;
+        self.ours = false;
+    }
+
+    /// The record as it stands in the store, where that is known.
+    fn known(&self) -> Option<(Arc<HoldRecord>, u64)> {
+        Some((self.record.clone(), self.version?))
     }
 
     /// Its id, by which late evidence settles it.
@@ -50,12 +56,12 @@ impl Hold {
 
     /// What it holds.
     pub fn amount(&self) -> NanoUsd {
-        self.amount
+        self.record.held
     }
 
     /// The version of the price row that its bound used.
     pub fn price(&self) -> &str {
-        &self.price
+        &self.record.price
     }
 
     /// Says that from now on the request may have left.
@@ -65,39 +71,34 @@ impl Hold {
 
     /// Ends it. When the store fails, the hold goes on counting and becomes provisional later.
     pub async fn settle(mut self, settled: Settled) -> Result<()> {
-        // Taken only when it is done: a caller that goes away meanwhile leaves the rest to `Drop`.
-        let known = self
-            .record
-            .as_ref()
-            .and_then(|(record, version)| Some((record.clone(), (*version)?)));
-        self.ledger.transition(&self.id, known, settled).await?;
-        self.record = None;
+        self.ledger.transition(&self.id, self.known(), settled).await?;
+        // Only when it is done: a caller that goes away meanwhile leaves the rest to `Drop`.
+        self.ours = false;
         Ok(())
     }
 
     /// Leaves it as a killed process would: held until its deadline. For tests.
     #[cfg(any(test, feature = "testkit"))]
     pub fn forget(mut self) {
-        self.record = None;
+        self.ours = false;
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let Some((record, version)) = self.record.take() else {
+        if !self.ours {
             return;
-        };
+        }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return; // recovery finds it after its deadline
         };
         let settled = if self.sent {
-            Settled::Provisional(self.amount)
+            Settled::Provisional(self.amount())
         } else {
             Settled::Final(NanoUsd::ZERO)
         };
-        let (ledger, id) = (self.ledger.clone(), std::mem::take(&mut self.id));
+        let (ledger, id, known) = (self.ledger.clone(), std::mem::take(&mut self.id), self.known());
         runtime.spawn(async move {
-            let known = version.map(|version| (record, version));
             // A failure here leaves it held; recovery finds it after its deadline.
             let _ = ledger.transition(&id, known, settled).await;
         });

@@ -31,6 +31,10 @@ const RECOVERED_AT_ONCE: usize = 64;
 /// How often a step is repeated when another process was faster; each repetition sees a newer state, and there are three.
 const ROUNDS: usize = 8;
 
+/// For how long the store's time, once told, is counted on by the host's clock. A store is on another thread or another
+/// machine: it is asked once a second, not with every hold.
+const COUNTED_ON: i64 = 1_000_000;
+
 /// What one attempt wants to hold.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -133,6 +137,9 @@ struct Inner {
     host: Host,
     budgets: BTreeMap<String, (Budget, Tz)>,
     next_recovery: AtomicI64,
+    /// When the store was last asked for its time, by the host's steady clock in microseconds, and how far ahead of that it was.
+    asked_at: AtomicI64,
+    ahead: AtomicI64,
 }
 
 /// A window with a cap, at one instant.
@@ -154,11 +161,31 @@ impl Ledger {
             host: host.clone(),
             budgets: zoned,
             next_recovery: AtomicI64::new(i64::MIN),
+            asked_at: AtomicI64::new(i64::MIN),
+            ahead: AtomicI64::new(0),
         })))
     }
 
     pub(super) fn store(&self) -> &dyn Store {
         &**self.0.host.store()
+    }
+
+    /// The store's time, asked at most once a second and counted on from there.
+    pub(crate) async fn now(&self) -> Result<Timestamp> {
+        let steady = || i64::try_from(self.0.host.clock().steady().as_micros()).unwrap_or(i64::MAX);
+        let Inner { asked_at, ahead, .. } = &*self.0;
+        let here = steady();
+        if here.saturating_sub(asked_at.load(Ordering::Acquire)) < COUNTED_ON
+            && let Some(now) =
+                Timestamp::from_timestamp_micros(here.saturating_add(ahead.load(Ordering::Relaxed)))
+        {
+            return Ok(now);
+        }
+        let now = self.store().now().await?;
+        let here = steady();
+        ahead.store(now.timestamp_micros().saturating_sub(here), Ordering::Relaxed);
+        asked_at.store(here, Ordering::Release);
+        Ok(now)
     }
 
     /// Whether any of these scopes has a cap.
@@ -177,7 +204,7 @@ impl Ledger {
         let durability = self.durability().await?;
         let now = match request.at {
             Some(at) => at,
-            None => self.store().now().await?,
+            None => self.now().await?,
         };
         self.recover_sometimes(now).await?;
         let amount = request.bound.amount(request.output_cap);
@@ -185,22 +212,22 @@ impl Ledger {
         self.within_call(&scopes, amount, &request)?;
         let windows = self.windows(&scopes, now)?;
 
-        let block = block_of(&request);
+        let bounded = self.bounds(&scopes);
         let id = self.0.host.random().id();
-        let record = HoldRecord {
+        let record = Arc::new(HoldRecord {
             v: 1,
             provisional: false,
             held: amount,
             counted: amount,
-            provider: request.provider.clone(),
-            model: request.model.clone(),
-            purpose: request.purpose.clone(),
-            price: request.bound.price.clone(),
-            block: block.clone(),
-            scopes: scopes.iter().map(ToString::to_string).collect(),
+            block: block_of(&request),
+            provider: request.provider,
+            model: request.model,
+            purpose: request.purpose,
+            price: request.bound.price,
+            scopes: scopes.into_iter().map(String::from).collect(),
             windows: windows.iter().map(|capped| capped.window.clone()).collect(),
             day: now.date_naive().to_string(),
-        };
+        });
         let mut commit = Commit::new().write(Write::Put {
             key: hold_key(&id),
             value: record.write()?,
@@ -225,13 +252,13 @@ impl Ledger {
                 })
                 .write(Write::Add { key, delta: amount.0 });
         }
-        if self.bounds(&scopes) {
+        if bounded {
             commit = commit.guard(Guard::Absent {
-                key: block_key(&block),
+                key: block_key(&record.block),
             });
         }
         // In hand before the commit: a caller that goes away while it runs leaves nothing held.
-        let hold = Hold::new(self.clone(), id, record);
+        let hold = Hold::new(self.clone(), id, record.clone());
         match self.store().commit(commit).await? {
             Committed::Done { results, .. } => {
                 Ok(hold.committed(results.first().map_or(1, |version| *version as u64)))
@@ -244,7 +271,7 @@ impl Ledger {
                         NanoUsd(capped.cap.0.saturating_sub(refusal.found)),
                         amount,
                     ),
-                    None => blocked(&request),
+                    None => blocked(&record),
                 })
             }
         }
@@ -309,7 +336,7 @@ impl Ledger {
                 continue;
             };
             let settled = Settled::Provisional(held.counted);
-            self.transition(&entry.member, Some((held, record.version)), settled)
+            self.transition(&entry.member, Some((Arc::new(held), record.version)), settled)
                 .await?;
         }
         Ok(late.len())
@@ -319,7 +346,7 @@ impl Ledger {
     pub(super) async fn transition(
         &self,
         id: &str,
-        known: Option<(HoldRecord, u64)>,
+        known: Option<(Arc<HoldRecord>, u64)>,
         settled: Settled,
     ) -> Result<()> {
         let durability = self.durability().await?;
@@ -328,7 +355,7 @@ impl Ledger {
             let (record, version) = match known.take() {
                 Some(known) => known,
                 None => match self.store().get(&hold_key(id)).await? {
-                    Some(stored) => (HoldRecord::read(&stored.value)?, stored.version),
+                    Some(stored) => (Arc::new(HoldRecord::read(&stored.value)?), stored.version),
                     None => return Ok(()), // final: nothing changes it
                 },
             };
@@ -338,7 +365,7 @@ impl Ledger {
             let now = match settled {
                 // A known bill within what counted stamps nothing: the store is not asked for its time.
                 Settled::Final(amount) if amount <= record.counted => Timestamp::UNIX_EPOCH,
-                _ => self.store().now().await?,
+                _ => self.now().await?,
             };
             let mut commit = step(id, &record, version, settled, now)?;
             commit.durability = durability;
@@ -393,7 +420,7 @@ impl Ledger {
                 let (start, ends) = kind.instance(now, *zone)?;
                 windows.push(Capped {
                     window: HeldWindow {
-                        scope: scope.to_string(),
+                        scope: scope.as_str().to_owned(),
                         kind,
                         start: start.timestamp(),
                     },

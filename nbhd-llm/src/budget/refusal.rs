@@ -4,7 +4,8 @@ use nbhd_core::clock::rfc3339;
 use nbhd_core::error::BudgetRefusal;
 use nbhd_core::{Code, Error};
 
-use super::ledger::{Capped, HoldRequest};
+use super::ledger::Capped;
+use super::record::HoldRecord;
 use crate::price::NanoUsd;
 
 /// A window that has too little left.
@@ -35,14 +36,14 @@ pub(super) fn budget_exceeded(refused: BudgetRefusal) -> Error {
 }
 
 /// A model that was billed above its bound.
-pub(super) fn blocked(request: &HoldRequest) -> Error {
+pub(super) fn blocked(record: &HoldRecord) -> Error {
     Error::new(
         Code::UnpricedModel,
         format!(
             "{}/{} was billed above its bound at its current price row: it is blocked under a cap until the row is raised",
-            request.provider, request.model
+            record.provider, record.model
         ),
     )
-    .with_provider(&request.provider)
+    .with_provider(&record.provider)
     .with_user_action("Raise the price row or the ceiling of the model, or unblock it.")
 }
