@@ -114,7 +114,7 @@ impl Provider for OpenAi {
             serde_json::from_slice(body).map_err(|error| convert::unreadable(&self.name, &error))?;
         let answered = reply.choices.as_ref().is_some_and(|choices| !choices.is_empty());
         let mut gather = Gather::new(self.row);
-        gather.take(&self.name, reply, body, &mut Vec::new())?;
+        gather.take(&self.name, reply, body, None)?;
         if !answered {
             return Err(empty(&self.name));
         }

@@ -58,13 +58,13 @@ impl Gather {
         self.finish.is_some()
     }
 
-    /// Takes a whole reply or a chunk; `bytes` are what it was read from.
+    /// Takes a whole reply or a chunk; `bytes` are what it was read from. `events` is for who reads along.
     pub(super) fn take(
         &mut self,
         provider: &str,
         reply: wire::Reply<'_>,
         bytes: &[u8],
-        events: &mut Vec<ProviderEvent>,
+        mut events: Option<&mut Vec<ProviderEvent>>,
     ) -> Result<()> {
         // Usage first: it counts even if the rest of the chunk is a failure. The last one wins.
         let aside = reply.x_groq.as_ref().and_then(|aside| aside.usage.as_deref());
@@ -77,11 +77,15 @@ impl Gather {
         }
         if !self.begun {
             self.begun = true;
-            events.push(ProviderEvent::Started);
+            if let Some(events) = &mut events {
+                events.push(ProviderEvent::Started);
+            }
         }
         keep(&mut self.id, &reply.id);
         keep(&mut self.model, &reply.model);
-        if let Some(tier) = reply.service_tier.some() {
+        if let Some(tier) = reply.service_tier.some()
+            && self.service_tier.as_deref() != Some(tier)
+        {
             self.service_tier = Some(tier.to_owned());
         }
         for choice in reply.choices.into_iter().flatten() {
@@ -96,7 +100,7 @@ impl Gather {
                 return Err(within_success(provider, bytes));
             }
             if let Some(said) = choice.delta.or_else(|| choice.message.map(|said| *said)) {
-                self.said(said, events)?;
+                self.said(said, events.as_deref_mut())?;
             }
             // Some send the end twice: the first word stands.
             if self.finish.is_none()
@@ -112,7 +116,7 @@ impl Gather {
         Ok(())
     }
 
-    fn said(&mut self, said: wire::Said<'_>, events: &mut Vec<ProviderEvent>) -> Result<()> {
+    fn said(&mut self, said: wire::Said<'_>, mut events: Option<&mut Vec<ProviderEvent>>) -> Result<()> {
         // `reasoning` and `reasoning_content` are two names for one thing where both are sent.
         let thought = said
             .reasoning_content
@@ -121,22 +125,34 @@ impl Gather {
             .or(said.content.thinking.as_deref());
         if let Some(thought) = thought {
             self.reasoning.push_str(thought);
-            events.push(ProviderEvent::Reasoning(thought.to_owned()));
+            if let Some(events) = &mut events {
+                events.push(ProviderEvent::Reasoning(thought.to_owned()));
+            }
         }
         for piece in said.reasoning_details.into_iter().flatten() {
             merge(&mut self.details, piece);
         }
-        let refusal = said.refusal.some();
-        self.refused |= refusal.is_some();
-        for text in [said.content.text.some(), refusal].into_iter().flatten() {
-            self.text.push_str(text);
-            events.push(ProviderEvent::Text(text.to_owned()));
+        self.refused |= said.refusal.some().is_some();
+        for text in [said.content.text, said.refusal]
+            .into_iter()
+            .filter_map(Text::taken)
+        {
+            if let Some(events) = &mut events {
+                events.push(ProviderEvent::Text(String::from(&*text)));
+            }
+            if self.text.is_empty() {
+                self.text = text.into_owned();
+            } else {
+                self.text.push_str(&text);
+            }
         }
         if let Some(calls) = said.tool_calls.filter(|calls| !calls.is_empty()) {
             for call in &calls {
                 self.calls.take(call)?;
             }
-            events.push(ProviderEvent::ToolProgress);
+            if let Some(events) = &mut events {
+                events.push(ProviderEvent::ToolProgress);
+            }
         }
         Ok(())
     }

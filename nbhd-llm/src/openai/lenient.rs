@@ -11,10 +11,15 @@ use serde_json::Value;
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
 
-impl Text<'_> {
+impl<'a> Text<'a> {
     /// The text, unless there is none or it is empty.
     pub(super) fn some(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// The same, taken out.
+    pub(super) fn taken(self) -> Option<Cow<'a, str>> {
+        self.0.filter(|text| !text.is_empty())
     }
 }
 

@@ -52,7 +52,7 @@ impl State {
         let chunk: wire::Reply<'_> =
             serde_json::from_slice(data).map_err(|error| convert::unreadable(&self.provider, &error))?;
         self.chunks += 1;
-        self.gather.take(&self.provider, chunk, data, events)
+        self.gather.take(&self.provider, chunk, data, Some(events))
     }
 
     fn is_failed(&self) -> Result<()> {

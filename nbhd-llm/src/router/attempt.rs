@@ -28,7 +28,7 @@ const SHRINKS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) router: Arc<Inner>,
-    pub(super) candidate: Candidate,
+    pub(super) candidate: Arc<Candidate>,
     pub(super) cap: OutputCap,
     pub(super) terms: Terms,
     pub(super) record: ModelAttempt,
@@ -49,14 +49,14 @@ pub(super) struct Failure {
 /// attempts of the call count.
 pub(super) async fn prepare(
     router: &Arc<Inner>,
-    plan: &Plan,
-    candidate: &Candidate,
+    plan: &Plan<'_>,
+    candidate: &Arc<Candidate>,
     operation: &Operation,
     counted: NanoUsd,
     stream: bool,
 ) -> Result<(Running, Request)> {
-    let (wanted, smallest) = plan.output_cap(router, candidate);
-    let at = router.host.store().now().await?;
+    let (wanted, smallest) = plan.output_cap(candidate);
+    let at = router.ledger.now().await?;
     let mut options = widest(wanted.tokens, stream);
     let request = candidate
         .provider
@@ -122,7 +122,7 @@ pub(super) async fn prepare(
 /// The bound of a request; `None` where the model has no price and nothing bounds the call.
 pub(super) fn bound(
     router: &Inner,
-    plan: &Plan,
+    plan: &Plan<'_>,
     candidate: &Candidate,
     request: &Request,
     at: nbhd_core::Timestamp,
@@ -171,7 +171,7 @@ pub(super) fn widest(output_cap: u64, stream: bool) -> RequestOptions {
 )]
 async fn hold(
     router: &Inner,
-    plan: &Plan,
+    plan: &Plan<'_>,
     candidate: &Candidate,
     operation: &Operation,
     counted: NanoUsd,

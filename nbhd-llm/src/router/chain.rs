@@ -58,7 +58,7 @@ impl Progress {
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) answer: ProviderAnswer,
-    pub(super) candidate: Candidate,
+    pub(super) candidate: Arc<Candidate>,
     pub(super) cap: OutputCap,
     pub(super) progress: Progress,
     pub(super) cost: Cost,
@@ -75,8 +75,8 @@ impl Finished {
             finish_detail: self.answer.finish_detail,
             usage: self.answer.usage,
             cost: self.cost,
-            provider: self.candidate.name,
-            model: self.answer.model.unwrap_or(self.candidate.model),
+            provider: self.candidate.name.clone(),
+            model: (self.answer.model).unwrap_or_else(|| self.candidate.model.clone()),
             id: self.answer.id,
             attempts: self.progress.attempts,
             output_cap: self.cap,
@@ -98,7 +98,7 @@ enum Lost {
     After(Box<Failure>),
 }
 
-pub(super) async fn whole(router: &Arc<Inner>, plan: &Plan, operation: &Operation) -> Result<Finished> {
+pub(super) async fn whole(router: &Arc<Inner>, plan: &Plan<'_>, operation: &Operation) -> Result<Finished> {
     match drive(router, plan, operation, false).await? {
         Won::Whole(finished) => Ok(*finished),
         Won::Stream(_) => Err(Error::new(
@@ -108,7 +108,11 @@ pub(super) async fn whole(router: &Arc<Inner>, plan: &Plan, operation: &Operatio
     }
 }
 
-pub(super) async fn streamed(router: &Arc<Inner>, plan: &Plan, operation: &Operation) -> Result<ChatStream> {
+pub(super) async fn streamed(
+    router: &Arc<Inner>,
+    plan: &Plan<'_>,
+    operation: &Operation,
+) -> Result<ChatStream> {
     match drive(router, plan, operation, true).await? {
         Won::Stream(stream) => Ok(stream),
         Won::Whole(_) => Err(Error::new(
@@ -125,7 +129,7 @@ struct Standing {
     out: bool,
 }
 
-async fn drive(router: &Arc<Inner>, plan: &Plan, operation: &Operation, stream: bool) -> Result<Won> {
+async fn drive(router: &Arc<Inner>, plan: &Plan<'_>, operation: &Operation, stream: bool) -> Result<Won> {
     let mut standing: Vec<Standing> = plan.chain.iter().map(|_| Standing::default()).collect();
     let mut progress = Progress::default();
     let mut errors: Vec<Error> = Vec::new();
@@ -146,7 +150,7 @@ async fn drive(router: &Arc<Inner>, plan: &Plan, operation: &Operation, stream: 
             Pick::Nobody => break,
         };
         let candidate = &plan.chain[place];
-        if window(router, candidate) < smallest_window {
+        if candidate.window < smallest_window {
             standing[place].out = true;
             continue;
         }
@@ -194,7 +198,7 @@ async fn drive(router: &Arc<Inner>, plan: &Plan, operation: &Operation, stream: 
                     Next::FallBack => standing[place].out = lane == Lane::UnknownAfterSend,
                     Next::LargerWindow => {
                         standing[place].out = true;
-                        smallest_window = window(router, candidate).saturating_add(1);
+                        smallest_window = candidate.window.saturating_add(1);
                     }
                 }
                 errors.push(error);
@@ -215,7 +219,7 @@ enum Pick {
     Nobody,
 }
 
-async fn pick(router: &Inner, plan: &Plan, standing: &[Standing]) -> Result<Pick> {
+async fn pick(router: &Inner, plan: &Plan<'_>, standing: &[Standing]) -> Result<Pick> {
     let mut soonest: Option<(Duration, Lane)> = None;
     let mut unasked = false;
     for (place, (candidate, standing)) in plan.chain.iter().zip(standing).enumerate() {
@@ -237,8 +241,8 @@ async fn pick(router: &Inner, plan: &Plan, standing: &[Standing]) -> Result<Pick
 
 async fn attempt(
     router: &Arc<Inner>,
-    plan: &Plan,
-    candidate: &Candidate,
+    plan: &Plan<'_>,
+    candidate: &Arc<Candidate>,
     operation: &Operation,
     progress: &Progress,
     stream: bool,
@@ -299,7 +303,7 @@ async fn ask(
 async fn open(
     mut running: Running,
     request: Request,
-    plan: &Plan,
+    plan: &Plan<'_>,
     operation: &Operation,
     progress: &Progress,
 ) -> Result<Won, Lost> {
@@ -391,16 +395,6 @@ fn is_content(event: &ProviderEvent) -> bool {
         ProviderEvent::Text(text) | ProviderEvent::Reasoning(text) => !text.is_empty(),
         ProviderEvent::ToolProgress => true,
     }
-}
-
-/// The window of a candidate, in tokens; 0 where it is not known.
-fn window(router: &Inner, candidate: &Candidate) -> u64 {
-    let models = router.catalog.find(&candidate.price_name, &candidate.model);
-    models
-        .iter()
-        .filter_map(|model| model.context_window)
-        .min()
-        .unwrap_or(0)
 }
 
 /// The errors of a call that ends because everybody rests. Who was asked in this call has said why already: then its rest tells

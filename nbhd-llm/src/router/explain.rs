@@ -100,9 +100,9 @@ pub enum Verdict {
     Down,
 }
 
-pub(super) async fn explain(router: &Inner, plan: &Plan) -> Result<Explanation> {
+pub(super) async fn explain(router: &Inner, plan: &Plan<'_>) -> Result<Explanation> {
     let mut candidates = Vec::with_capacity(plan.chain.len());
-    for candidate in &plan.chain {
+    for candidate in plan.chain {
         candidates.push(one(router, plan, candidate).await?);
     }
     let usable = candidates.iter().filter(|one| one.skipped.is_none());
@@ -123,8 +123,8 @@ pub(super) async fn explain(router: &Inner, plan: &Plan) -> Result<Explanation> 
     })
 }
 
-async fn one(router: &Inner, plan: &Plan, candidate: &Candidate) -> Result<CandidateExplanation> {
-    let (wanted, smallest) = plan.output_cap(router, candidate);
+async fn one(router: &Inner, plan: &Plan<'_>, candidate: &Candidate) -> Result<CandidateExplanation> {
+    let (wanted, smallest) = plan.output_cap(candidate);
     let resting = router.health.resting(&candidate.name, &candidate.model).await?;
     let mut explained = CandidateExplanation {
         provider: candidate.name.clone(),

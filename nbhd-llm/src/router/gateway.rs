@@ -10,7 +10,7 @@ use nbhd_core::{Code, Error, Host, Operation, Outcome, Result};
 
 use super::config::{RouterConfig, split};
 use super::health::Health;
-use super::plan::Plan;
+use super::plan::{Candidate, Plan};
 use super::stream::ChatStream;
 use super::{Explanation, Status, chain, explain};
 use crate::budget::{Ledger, Remaining, Scope, Spend};
@@ -44,7 +44,8 @@ pub(super) struct Inner {
     pub(super) catalog: Catalog,
     pub(super) ledger: Ledger,
     pub(super) health: Health,
-    pub(super) providers: BTreeMap<String, Wired>,
+    /// The candidates of each purpose, in order.
+    pub(super) chains: BTreeMap<String, Vec<Arc<Candidate>>>,
 }
 
 /// A provider and the way to it.
@@ -100,13 +101,21 @@ impl Router {
                 providers.insert(name.to_owned(), wire(host, made));
             }
         }
+        let mut chains = BTreeMap::new();
+        for (name, purpose) in &config.purpose {
+            let entries = purpose.chain.iter();
+            let chain: Result<Vec<_>> = entries
+                .map(|entry| Candidate::new(entry, &providers, &config, &catalog).map(Arc::new))
+                .collect();
+            chains.insert(name.clone(), chain?);
+        }
         Ok(Self(Arc::new(Inner {
             host: host.clone(),
             health: Health::new(host),
+            chains,
             config,
             catalog,
             ledger,
-            providers,
         })))
     }
 
@@ -173,7 +182,7 @@ impl Router {
     }
 
     /// Opens the operation of a call; a call that is wrong in itself ends it at once, with its receipt.
-    fn begin(&self, name: &'static str, chat: Chat) -> Result<(Plan, Operation)> {
+    fn begin(&self, name: &'static str, chat: Chat) -> Result<(Plan<'_>, Operation)> {
         let plan = match Plan::new(&self.0, chat) {
             Ok(plan) => plan,
             Err(error) => {
@@ -190,14 +199,6 @@ impl Router {
             }
             None => (plan, operation),
         })
-    }
-}
-
-impl Inner {
-    pub(super) fn wired(&self, name: &str) -> Result<&Wired> {
-        self.providers
-            .get(name)
-            .ok_or_else(|| Error::new(Code::InvalidConfig, format!("no provider is called {name:?}")))
     }
 }
 

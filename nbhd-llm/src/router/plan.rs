@@ -1,15 +1,17 @@
 //! What a call becomes before anybody is asked: its candidates, who pays, its limits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nbhd_core::transport::Transport;
 use nbhd_core::{Code, Error, Result};
 
-use super::config::{PurposeConfig, split};
-use super::gateway::Inner;
+use super::config::{PurposeConfig, RouterConfig, split};
+use super::gateway::{Inner, Wired};
 use crate::budget::Scope;
 use crate::chat::{Chat, Content, OutputCap, Part, ReasoningEffort};
+use crate::price::Catalog;
 use crate::provider::Provider;
 
 /// For the whole call, where the purpose names no limit.
@@ -32,18 +34,18 @@ const SMALLEST_CAP_REASONING: u64 = 8_192;
 
 /// A call, ready to be tried.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     pub(super) chat: Chat,
     pub(super) purpose: String,
-    pub(super) config: PurposeConfig,
+    pub(super) config: &'a PurposeConfig,
     pub(super) scopes: Vec<Scope>,
     /// Whether any scope has a cap.
     pub(super) bounded: bool,
-    pub(super) chain: Vec<Candidate>,
+    pub(super) chain: &'a [Arc<Candidate>],
 }
 
 /// One provider and model of a chain.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) name: String,
     pub(super) model: String,
@@ -52,12 +54,48 @@ pub(super) struct Candidate {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) reasons: bool,
+    /// Its window, in tokens; 0 where it is not known.
+    pub(super) window: u64,
+    /// The most tokens of one answer, where that is known.
+    pub(super) max_output: Option<u64>,
 }
 
-impl Plan {
-    pub(super) fn new(router: &Inner, mut chat: Chat) -> Result<Self> {
+impl Candidate {
+    /// The candidate that a chain names as `provider/model`.
+    pub(super) fn new(
+        entry: &str,
+        providers: &BTreeMap<String, Wired>,
+        config: &RouterConfig,
+        catalog: &Catalog,
+    ) -> Result<Self> {
+        let (name, model) = split(entry)
+            .ok_or_else(|| Error::new(Code::InvalidConfig, format!("{entry:?} is not provider/model")))?;
+        let wired = (providers.get(name))
+            .ok_or_else(|| Error::new(Code::InvalidConfig, format!("no provider is called {name:?}")))?;
+        let price_name = config.price_name(name);
+        let models = catalog.find(price_name, model);
+        Ok(Self {
+            name: name.to_owned(),
+            model: model.to_owned(),
+            price_name: price_name.to_owned(),
+            reasons: wired.provider.reasons(model),
+            window: models
+                .iter()
+                .filter_map(|model| model.context_window)
+                .min()
+                .unwrap_or(0),
+            max_output: models.iter().filter_map(|model| model.max_output).min(),
+            provider: wired.provider.clone(),
+            transport: wired.transport.clone(),
+        })
+    }
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(router: &'a Inner, mut chat: Chat) -> Result<Self> {
         let purpose = chat.purpose.clone().unwrap_or_else(|| "general".to_owned());
-        let Some(config) = router.config.purpose.get(&purpose) else {
+        let purposes = (router.config.purpose.get(&purpose)).zip(router.chains.get(&purpose));
+        let Some((config, chain)) = purposes else {
             return Err(Error::new(
                 Code::InvalidInput,
                 format!("no purpose is called {purpose:?} in the router's configuration"),
@@ -75,27 +113,13 @@ impl Plan {
         if let Some(temperature) = config.temperature {
             chat.temperature = Some(temperature);
         }
-        let mut chain = Vec::with_capacity(config.chain.len());
-        for entry in &config.chain {
-            let (name, model) = split(entry)
-                .ok_or_else(|| Error::new(Code::InvalidConfig, format!("{entry:?} is not provider/model")))?;
-            let wired = router.wired(name)?;
-            chain.push(Candidate {
-                name: name.to_owned(),
-                model: model.to_owned(),
-                price_name: router.config.price_name(name).to_owned(),
-                reasons: wired.provider.reasons(model),
-                provider: wired.provider.clone(),
-                transport: wired.transport.clone(),
-            });
-        }
         Ok(Self {
+            chat,
             purpose,
-            config: config.clone(),
+            config,
             scopes,
             bounded,
             chain,
-            chat,
         })
     }
 
@@ -118,7 +142,7 @@ impl Plan {
     }
 
     /// The cap that is wanted for this candidate, and the smallest that is worth sending.
-    pub(super) fn output_cap(&self, router: &Inner, candidate: &Candidate) -> (OutputCap, u64) {
+    pub(super) fn output_cap(&self, candidate: &Candidate) -> (OutputCap, u64) {
         let usual = if candidate.reasons {
             OUTPUT_CAP_REASONING
         } else {
@@ -132,10 +156,7 @@ impl Plan {
         if let Some(most) = self.config.max_output_cap.filter(|most| *most < tokens) {
             (tokens, reason) = (most, "purpose");
         }
-        let models = router.catalog.find(&candidate.price_name, &candidate.model);
-        if let Some(most) = models.iter().filter_map(|model| model.max_output).min()
-            && most < tokens
-        {
+        if let Some(most) = candidate.max_output.filter(|most| *most < tokens) {
             (tokens, reason) = (most, "model");
         }
         let smallest = if candidate.reasons {

@@ -41,6 +41,8 @@ pub(super) struct Flow {
     decoder: Box<dyn StreamDecoder>,
     body: BodyStream,
     progress: Progress,
+    /// Room for what one piece says.
+    events: Vec<ProviderEvent>,
 }
 
 impl ChatStream {
@@ -83,6 +85,7 @@ impl Flow {
             decoder,
             body,
             progress,
+            events: Vec::new(),
         }
     }
 
@@ -105,9 +108,8 @@ impl Flow {
             Ok(piece) => piece,
             Err(error) => return Poll::Ready(Some(Step::Failed(error))),
         };
-        let mut events = Vec::new();
-        let fed = self.decoder.feed(&piece, &mut events);
-        ready.extend(events.into_iter().filter_map(event));
+        let fed = self.decoder.feed(&piece, &mut self.events);
+        ready.extend(self.events.drain(..).filter_map(event));
         Poll::Ready(match fed {
             Err(error) => Some(Step::Failed(error)),
             Ok(()) if self.decoder.ended() => Some(self.finished(ready)),
@@ -116,9 +118,8 @@ impl Flow {
     }
 
     fn finished(&mut self, ready: &mut VecDeque<StreamEvent>) -> Step {
-        let mut events = Vec::new();
-        let answer = self.decoder.finish(&mut events);
-        ready.extend(events.into_iter().filter_map(event));
+        let answer = self.decoder.finish(&mut self.events);
+        ready.extend(self.events.drain(..).filter_map(event));
         match answer {
             Ok(answer) => Step::Answered(Box::new(answer)),
             Err(error) => Step::Failed(error),
@@ -170,6 +171,7 @@ impl Flow {
             decoder,
             body,
             mut progress,
+            ..
         } = self;
         drop(body);
         let usage = decoder.usage();
