@@ -49,8 +49,12 @@ impl State {
             self.done = true;
             return Ok(());
         }
-        let chunk: wire::Reply<'_> =
-            serde_json::from_slice(data).map_err(|error| convert::unreadable(&self.provider, &error))?;
+        // As text, once: else serde_json looks at each of its texts again. What is not wholly text may still be readable.
+        let chunk: serde_json::Result<wire::Reply<'_>> = match std::str::from_utf8(data) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(data),
+        };
+        let chunk = chunk.map_err(|error| convert::unreadable(&self.provider, &error))?;
         self.chunks += 1;
         self.gather.take(&self.provider, chunk, data, Some(events))
     }
