@@ -197,7 +197,10 @@ impl<'a> Crew<'a> {
             let said = said.join().unwrap_or_default();
             let (status, hung) = watch.join().map_err(|_| "a thread panicked".to_owned())?;
             if hung {
-                return Err(format!("a worker was silent for {} s and was ended", LIMIT.as_secs()));
+                return Err(format!(
+                    "a worker was silent for {} s and was ended",
+                    LIMIT.as_secs()
+                ));
             }
             Ok((status.map_err(|error| error.to_string())?, said))
         })?;
