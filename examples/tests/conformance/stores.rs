@@ -7,7 +7,20 @@ use nbhd_core::testkit::{PostgresServer, RedisFsync, RedisServer};
 use super::files::Case;
 
 /// The kinds of stores, by the words that their addresses begin with.
-pub(crate) const STORES: [&str; 4] = ["memory", "sqlite", "redis", "postgres"];
+const STORES: [&str; 4] = ["memory", "sqlite", "redis", "postgres"];
+
+/// Those that are played on, memory first; `NBHD_STORES` names fewer.
+pub(crate) fn kinds() -> Vec<&'static str> {
+    let named = std::env::var("NBHD_STORES").ok();
+    STORES
+        .into_iter()
+        .filter(|kind| {
+            named
+                .as_ref()
+                .is_none_or(|named| named.split(' ').any(|name| name == *kind))
+        })
+        .collect()
+}
 
 /// The rooms whose operations work on the store.
 const ROOMS: [&str; 8] = [
