@@ -2,6 +2,7 @@
 //!
 //! Loading starts nothing: the runtime comes with the first call, and an idle binding never keeps the process alive.
 
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
 #![expect(
     clippy::trivially_copy_pass_by_ref,
     clippy::elidable_lifetime_names,

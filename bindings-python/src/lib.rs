@@ -4,6 +4,7 @@
 
 // Event file descriptors and the engine's lock-free slot are the two places that need more than safe Rust offers.
 #![deny(unsafe_op_in_unsafe_fn)]
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
 #![expect(
     clippy::too_many_arguments,
     clippy::redundant_closure_for_method_calls,

@@ -32,8 +32,11 @@ pub trait Random: Send + Sync + Debug {
 pub struct SystemRandomness;
 
 impl Random for SystemRandomness {
+    #[expect(
+        clippy::expect_used,
+        reason = "no id, nonce or token is safe without randomness: nothing sensible can follow"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
-        // Without randomness no id, nonce or token is safe: nothing sensible can follow.
         SystemRandom::new()
             .fill(bytes)
             .expect("the operating system provides randomness");

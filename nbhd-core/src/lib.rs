@@ -3,6 +3,7 @@
 //! It names no vendor. Start at [`Host`]: what the program around us provides.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
 
 pub mod audit;
 pub mod clock;

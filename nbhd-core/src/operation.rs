@@ -206,13 +206,16 @@ impl Operation {
         self.end(result)
     }
 
-    /// Ends the operation with its result. Streams, which end later than the call that opened them, use this.
+    /// Ends the operation with its result. Streams, which end later than the call that opened them, use this. A second end is
+    /// `invalid_state`, or the error that it was given.
     pub fn end<T>(&self, result: Result<T>) -> Result<(T, Receipt)> {
         let outcome = match &result {
             Ok(_) => "ok",
             Err(error) => error.code().name(),
         };
-        let receipt = self.close(outcome);
+        let Some(receipt) = self.close(outcome) else {
+            return Err(result.err().unwrap_or_else(ended_before));
+        };
         match result {
             Ok(value) => Ok((value, receipt)),
             Err(error) => {
@@ -231,14 +234,12 @@ impl Operation {
         }
     }
 
-    fn close(&self, outcome: &str) -> Receipt {
-        let taken = self.lock().take();
-        let mut receipt = taken
-            .expect("an operation ends once: `run` and `end` are its only ends")
-            .receipt;
+    /// The receipt, written; `None` where it was written before: an operation ends once.
+    fn close(&self, outcome: &str) -> Option<Receipt> {
+        let mut receipt = self.lock().take()?.receipt;
         outcome.clone_into(&mut receipt.outcome);
         self.0.record.write(&mut receipt);
-        receipt
+        Some(receipt)
     }
 
     fn change(&self, change: impl FnOnce(&mut Receipt)) {
@@ -313,6 +314,10 @@ fn blank(host: &Host, name: &str) -> Receipt {
     }
 }
 
+fn ended_before() -> Error {
+    Error::new(Code::InvalidState, "the operation has ended already")
+}
+
 fn cancelled() -> Error {
     Error::new(Code::Cancelled, "the call was cancelled").with_outcome(Outcome::Unknown)
 }
@@ -333,6 +338,7 @@ mod tests {
     use super::Operation;
     use crate::receipt::{Attempt, MemoryReceipts};
     use crate::testkit::Storeless;
+    use crate::{Code, Error};
 
     fn told(receipts: &MemoryReceipts) -> Vec<(String, String, usize)> {
         let all = receipts.all().into_iter();
@@ -342,6 +348,18 @@ mod tests {
 
     fn row(operation: &str, outcome: &str, attempts: usize) -> (String, String, usize) {
         (operation.to_owned(), outcome.to_owned(), attempts)
+    }
+
+    #[test]
+    fn a_second_end_is_an_error_and_no_second_receipt() {
+        let receipts = Arc::new(MemoryReceipts::default());
+        let host = Storeless::host().with_receipts(receipts.clone()).build();
+        let call = Operation::begin(&host, "test.call");
+        assert!(call.end(Ok(())).is_ok());
+        let again = |result: crate::Result<()>| call.end(result).unwrap_err().code();
+        assert_eq!(again(Ok(())), Code::InvalidState);
+        assert_eq!(again(Err(Error::new(Code::Timeout, "late"))), Code::Timeout);
+        assert_eq!(told(&receipts), [row("test.call", "ok", 0)]);
     }
 
     #[test]

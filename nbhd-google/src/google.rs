@@ -38,6 +38,7 @@ struct Accounts {
 
 impl Google {
     /// Google, reached with this OAuth client.
+    #[expect(clippy::expect_used, reason = "the default endpoints are constants")]
     pub fn new(host: &Host, client: OAuthClient) -> Self {
         let places = Places::check(&Endpoints::default()).expect("the default endpoints are https URLs");
         Self::at(host.clone(), client, places, None)

@@ -75,6 +75,7 @@ impl Service {
 }
 
 impl Way {
+    #[expect(clippy::expect_used, reason = "the paces are constants above 0")]
     fn new(host: &Host, keeper: &Keeper, pace: u32, burst: u32) -> Self {
         let gate = Gate::per_minute(pace)
             .expect("the paces above are not 0")

@@ -1,6 +1,7 @@
 //! An in-process model router with budgets that cannot be overspent.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
 
 pub mod budget;
 pub mod chat;

@@ -14,6 +14,9 @@ use super::Journal;
 use crate::{Code, Error, Result};
 
 /// A journal in a file, made for its owner only when the first entry is written.
+///
+/// Readers skip empty lines: one stands wherever a writer that opened the file saw it end within a line, be that line torn for
+/// good or only being written at that moment.
 pub struct FileJournal {
     path: PathBuf,
     sync: bool,

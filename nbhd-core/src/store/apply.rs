@@ -85,13 +85,13 @@ pub(super) fn apply(tables: &mut impl Tables, commit: Commit, now: Micros) -> Re
         }
         return Ok((answer, kept));
     }
-    let mut sums = added(tables, &writes, sums)?.into_iter();
+    let sums = added(tables, &writes, sums)?;
     for (key, level) in levels {
         tables.set_level(key, level)?;
     }
     let mut results = Vec::with_capacity(writes.len());
-    for write in writes {
-        results.push(make(tables, write, now, &mut sums)?);
+    for (write, sum) in writes.into_iter().zip(sums) {
+        results.push(make(tables, write, now, sum)?);
     }
     let answer = Committed::Done {
         results,
@@ -196,16 +196,17 @@ pub(crate) fn take(
     }))
 }
 
-/// What each `Add` comes to, in order; refused before anything is written where one would leave the range of `i64`. `known`
-/// are sums that were read already.
+/// What each write adds up to: of an `Add` its sum, of any other 0. Refused before anything is written where a sum would leave
+/// the range of `i64`. `known` are sums that were read already.
 fn added<'a>(
     tables: &mut impl Tables,
     writes: &'a [Write],
     mut known: Vec<(&'a str, i64)>,
 ) -> Result<Vec<i64>> {
-    let mut sums = Vec::new();
+    let mut sums = Vec::with_capacity(writes.len());
     for write in writes {
         let Write::Add { key, delta } = write else {
+            sums.push(0);
             continue;
         };
         let before = match known.iter().rev().find(|(same, _)| same == key) {
@@ -221,13 +222,8 @@ fn added<'a>(
     Ok(sums)
 }
 
-/// `sums` gives what each `Add` comes to.
-fn make(
-    tables: &mut impl Tables,
-    write: Write,
-    now: Micros,
-    sums: &mut impl Iterator<Item = i64>,
-) -> Result<i64> {
+/// `sum` is what an `Add` comes to.
+fn make(tables: &mut impl Tables, write: Write, now: Micros, sum: i64) -> Result<i64> {
     match write {
         Write::Put { key, value, ttl } => {
             let version = tables.version(&key, now)? + 1;
@@ -236,7 +232,6 @@ fn make(
             Ok(version as i64)
         }
         Write::Add { key, .. } => {
-            let sum = sums.next().expect("`added` gives one for each");
             tables.set_sum(key, sum)?;
             Ok(sum)
         }

@@ -142,10 +142,10 @@ impl SqliteStore {
                 tokio::task::yield_now().await;
                 continue;
             };
-            match worker.queue().send(job).await {
+            match worker.send(job).await {
                 Ok(()) => break,
                 // That thread is closing: what it did not take goes to the next.
-                Err(mpsc::error::SendError(back)) => {
+                Err(back) => {
                     job = back;
                     self.0.forget(&worker);
                 }
@@ -275,10 +275,12 @@ impl Worker {
         })
     }
 
-    fn queue(&self) -> &mpsc::Sender<Option<Job>> {
-        self.queue
-            .as_ref()
-            .expect("the queue is taken out only by drop, which nobody outlives")
+    /// Hands in a job; gives it back when the thread is closing.
+    async fn send(&self, job: Option<Job>) -> std::result::Result<(), Option<Job>> {
+        match &self.queue {
+            Some(queue) => (queue.send(job).await).map_err(|mpsc::error::SendError(back)| back),
+            None => Err(job),
+        }
     }
 
     fn check_process(&self) -> Result<()> {
@@ -292,7 +294,9 @@ impl Worker {
     fn ask_to_close(&self) {
         self.closing.store(true, Ordering::Release);
         // Wakes the thread if it sleeps; when the queue is full it is awake and sees the flag.
-        let _ = self.queue().try_send(None);
+        if let Some(queue) = &self.queue {
+            let _ = queue.try_send(None);
+        }
     }
 
     fn join(&self) {

@@ -142,7 +142,7 @@ impl Handler for Script {
             state.next += 1;
             let server = format!("http://{}", call.header("host").unwrap_or_default());
             return reply(&self.steps[number - 1].reply, &server)
-                .expect("`new` has read every reply of the script once");
+                .unwrap_or_else(|error| Reply::text(UNEXPECTED, error));
         }
         let problems: Vec<String> = differs
             .into_iter()

@@ -336,6 +336,7 @@ impl Server {
     }
 
     /// Its base URL: `http://127.0.0.1:<port>/`.
+    #[expect(clippy::expect_used, reason = "a socket address makes a URL")]
     pub fn url(&self) -> Url {
         format!("http://{}/", self.address)
             .parse()

@@ -91,10 +91,11 @@ pub(super) struct Key {
     pub(super) cipher: LessSafeKey,
 }
 
-/// At least one key.
+/// The key that seals, and those that open beside it.
 pub(super) struct Keys {
     source: String,
-    keys: Vec<Key>,
+    first: Key,
+    others: Vec<Key>,
 }
 
 impl Keys {
@@ -107,8 +108,9 @@ impl Keys {
             .expose()
             .split(|c: char| c == ',' || c.is_whitespace())
             .filter(|word| !word.is_empty());
-        let keys = words.map(key).collect::<Option<Vec<_>>>();
-        let Some(keys) = keys.filter(|keys| !keys.is_empty()) else {
+        let mut keys = words.map(key);
+        let (first, others) = (keys.next().flatten(), keys.collect::<Option<Vec<_>>>());
+        let (Some(first), Some(others)) = (first, others) else {
             return Err(Error::new(
                 Code::InvalidConfig,
                 format!(
@@ -120,16 +122,21 @@ impl Keys {
         };
         Ok(Self {
             source: source.label(),
-            keys,
+            first,
+            others,
         })
     }
 
     pub(super) fn first(&self) -> &Key {
-        self.keys.first().expect("`read` refuses to make an empty ring")
+        &self.first
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 
     pub(super) fn get(&self, id: &str) -> Result<&Key> {
-        self.keys.iter().find(|key| key.id == id).ok_or_else(|| {
+        self.all().find(|key| key.id == id).ok_or_else(|| {
             Error::new(
                 Code::InvalidState,
                 format!(
@@ -144,8 +151,8 @@ impl Keys {
     pub(super) fn status(&self) -> VaultStatus {
         VaultStatus {
             source: self.source.clone(),
-            key_id: self.first().id.clone(),
-            opens: self.keys.iter().map(|key| key.id.clone()).collect(),
+            key_id: self.first.id.clone(),
+            opens: self.all().map(|key| key.id.clone()).collect(),
         }
     }
 }

@@ -30,10 +30,12 @@ pub fn first_instant(day: NaiveDate, zone: Tz) -> Result<DateTime<FixedOffset>> 
     Ok(fixed(&instant))
 }
 
+const LAST_SECOND: NaiveTime = NaiveTime::from_hms_opt(23, 59, 59).expect("it is a time of day");
+
 /// The last second of a local day: 23:59:59, the later one where it is there twice, or where the clocks skip it the second before
 /// the gap. For a day that was skipped as a whole, that is the last second of the one before.
 pub fn last_second(day: NaiveDate, zone: Tz) -> Result<DateTime<FixedOffset>> {
-    let local = day.and_hms_opt(23, 59, 59).expect("23:59:59 is a time of day");
+    let local = day.and_time(LAST_SECOND);
     let instant = match zone.from_local_datetime(&local) {
         LocalResult::Single(instant) | LocalResult::Ambiguous(_, instant) => instant,
         LocalResult::None => after_gap(local, zone)? - chrono::Duration::seconds(1),

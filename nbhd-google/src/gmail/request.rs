@@ -60,15 +60,14 @@ pub(super) fn attachment(root: &Url, message: &str, attachment: &str) -> Result<
 
 /// One batch of cards. It is a `POST`, but all it holds are reads.
 pub(super) fn batch(root: &Url, ids: &[&str], boundary: &str) -> Result<Request> {
+    // Inside a batch stand paths of Google's own root, wherever the batch itself is sent.
+    let own = Url::parse("https://gmail.googleapis.com/")
+        .map_err(|_| Error::new(Code::Internal, "the root of Gmail is no URL"))?;
     let parts = ids
         .iter()
         .enumerate()
         .map(|(number, id)| {
-            // Inside a batch stand paths of Google's own root, wherever the batch itself is sent.
-            let mut url = join(
-                &Url::parse("https://gmail.googleapis.com/").expect("a constant URL"),
-                &path(id)?,
-            )?;
+            let mut url = join(&own, &path(id)?)?;
             metadata(&mut url);
             let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
             Ok(Part { number, target })

@@ -127,6 +127,10 @@ struct Index {
     ceilings: HashMap<String, Model>,
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "the file is part of the program, and a test reads it"
+)]
 static BUILT_IN: LazyLock<Catalog> = LazyLock::new(|| {
     Catalog::parse(include_str!("prices.toml"))
         .expect("the price file in the source tree is tested to be valid")

@@ -257,12 +257,10 @@ fn lock(namespace: &str, kind: Kind, key: &str) -> i64 {
     text.extend_from_slice(namespace.as_bytes());
     text.extend_from_slice(&[0, kind as u8]);
     text.extend_from_slice(key.as_bytes());
+    // The first eight bytes of the hash, as one number.
     let hash = digest(&SHA256, &text);
-    let (first, _) = hash
-        .as_ref()
-        .split_first_chunk()
-        .expect("a SHA-256 has more than eight bytes");
-    i64::from_be_bytes(*first)
+    let first = hash.as_ref().iter().take(8);
+    first.fold(0, |number, byte| number << 8 | i64::from(*byte))
 }
 
 /// The guards, as columns.

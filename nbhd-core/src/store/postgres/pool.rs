@@ -138,7 +138,7 @@ impl Pool {
             if !connection.client.is_closed() {
                 return Ok(Held {
                     pool: self,
-                    connection: Some(connection),
+                    connection,
                     _permit: permit,
                 });
             }
@@ -149,7 +149,7 @@ impl Pool {
                 Ok(connection) => {
                     return Ok(Held {
                         pool: self,
-                        connection: Some(connection),
+                        connection,
                         _permit: permit,
                     });
                 }
@@ -183,7 +183,7 @@ impl Pool {
 /// A connection in use. Dropped, it is closed: only whoever knows that it is fit gives it back.
 struct Held<'a> {
     pool: &'a Pool,
-    connection: Option<Connection>,
+    connection: Connection,
     _permit: SemaphorePermit<'a>,
 }
 
@@ -193,18 +193,13 @@ impl Held<'_> {
         sql: Sql,
         params: &[&(dyn ToSql + Sync)],
     ) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
-        let connection = self
-            .connection
-            .as_ref()
-            .expect("the connection is taken out only by give_back, which consumes this");
-        connection.client.query(connection.statement(sql), params).await
+        let Connection { client, .. } = &self.connection;
+        client.query(self.connection.statement(sql), params).await
     }
 
-    fn give_back(mut self) {
-        if let Some(connection) = self.connection.take()
-            && !connection.client.is_closed()
-        {
-            self.pool.idle().push(connection);
+    fn give_back(self) {
+        if !self.connection.client.is_closed() {
+            self.pool.idle().push(self.connection);
         }
     }
 }

@@ -62,13 +62,13 @@ impl Worker {
 
     /// Hands in a job; gives it back when the thread is closing.
     pub(super) fn send(&self, job: Job) -> std::result::Result<(), Job> {
-        let queue = self
-            .queue
-            .as_ref()
-            .expect("the queue is taken out only by drop, which nobody outlives");
-        queue
-            .send(Some(job))
-            .map_err(|mpsc::error::SendError(back)| back.expect("what comes back is the job that was sent"))
+        let Some(queue) = &self.queue else {
+            return Err(job);
+        };
+        match queue.send(Some(job)) {
+            Err(mpsc::error::SendError(Some(job))) => Err(job),
+            _ => Ok(()),
+        }
     }
 
     /// Lets what was handed in finish, then ends the thread.

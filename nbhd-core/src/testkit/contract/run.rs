@@ -140,6 +140,7 @@ impl<'a> World<'a> {
     }
 }
 
+#[expect(clippy::expect_used, reason = "the number is a constant")]
 pub(in crate::testkit) fn noon() -> Timestamp {
     Timestamp::from_timestamp_micros(1_767_268_800_000_250).expect("a time of 2026")
 }

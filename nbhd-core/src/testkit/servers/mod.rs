@@ -2,8 +2,18 @@
 //! They are started, killed and stopped in earnest, so everything here blocks its thread.
 
 #[cfg(all(target_os = "linux", feature = "postgres"))]
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a server that does not start ends the test that asked for it"
+)]
 mod postgres;
 #[cfg(all(unix, feature = "redis"))]
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a server that does not start ends the test that asked for it"
+)]
 mod redis;
 
 #[cfg(all(target_os = "linux", feature = "postgres"))]

@@ -7,7 +7,7 @@ use calcard::common::timezone::Tz as Named;
 use calcard::icalendar::{
     ICalendar, ICalendarComponent, ICalendarComponentType, ICalendarProperty, ICalendarValue,
 };
-use chrono::{DateTime, Duration, FixedOffset, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, FixedOffset, LocalResult, NaiveDateTime, Offset as _, TimeZone, Utc};
 
 use super::event::local;
 use super::expand::rule_starts;
@@ -47,7 +47,7 @@ impl Zone {
                 .take_while(|(onset, _)| *onset <= local)
                 .last()
                 .or(changes.first())
-                .map_or(utc_offset(), |(_, offset)| *offset),
+                .map_or(Utc.fix(), |(_, offset)| *offset),
         };
         DateTime::from_naive_utc_and_offset(
             local
@@ -72,7 +72,7 @@ impl Zone {
                     })
                     .last()
                     .or(changes.first())
-                    .map_or(utc_offset(), |(_, offset)| *offset);
+                    .map_or(Utc.fix(), |(_, offset)| *offset);
                 instant.with_timezone(&offset)
             }
         }
@@ -108,10 +108,6 @@ fn iana_instant(zone: chrono_tz::Tz, local: NaiveDateTime) -> DateTime<Utc> {
             )
         }
     }
-}
-
-fn utc_offset() -> FixedOffset {
-    FixedOffset::east_opt(0).expect("zero is an offset")
 }
 
 /// The zones that a file defines, by their `TZID`. A known name stands above the definition, as calendar programs do.
