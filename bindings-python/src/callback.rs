@@ -68,9 +68,15 @@ impl Desks {
             jobs: Mutex::default(),
             bell,
         });
-        let mut open = lock(&self.open);
-        open.retain(|known| known.strong_count() > 0);
-        open.push(Arc::downgrade(&desk));
+        {
+            let mut open = lock(&self.open);
+            open.retain(|known| known.strong_count() > 0);
+            open.push(Arc::downgrade(&desk));
+        }
+        // Known first, then looked: a job that is left meanwhile either finds this desk or is found here.
+        if !lock(&self.anywhere).is_empty() {
+            desk.ring();
+        }
         desk
     }
 

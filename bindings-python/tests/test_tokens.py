@@ -1,6 +1,7 @@
 """Tokens in the program's own storage: sealed records, and its functions on its own threads only."""
 
 import asyncio
+import select
 import threading
 
 import nbhd
@@ -196,6 +197,35 @@ def test_a_refresh_goes_on_without_its_caller_and_finds_another_thread():
     second = account.access_token().reveal()
     assert second != first
     assert {ident for _, _, ident in rows.asked} <= {threading.get_ident()}
+
+
+def test_a_call_finds_what_was_left_while_nobody_waited():
+    """A refresh asks on a loop that listens no more: what it asks is anybody's, and the next call has to look for it."""
+    rows = Rows()
+    clock = testkit.Clock("2026-11-21T08:00:00Z")
+    stand_in = testkit.Google(clock=clock)
+    google = stand_in.client(nbhd.Host("memory:", tokens=rows, tokens_timeout=300.0, clock=clock))
+    account = google.account("tenant-42")
+    account.connect(nbhd.Secret(stand_in.refresh_token))
+    first = account.access_token().reveal()
+    clock.advance(3600)
+
+    async def give_up():
+        loop = asyncio.get_running_loop()
+        task = asyncio.create_task(account.aaccess_token())
+        await asyncio.sleep(0)
+        (bell,) = (key.fd for key in loop._selector.get_map().values() if key.data[0]._callback.__name__ == "drain")
+        select.select([bell], [], [])
+        loop.remove_reader(bell)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    rows.asked.clear()
+    asyncio.run(give_up())
+    assert rows.asked == []
+    assert account.access_token().reveal() != first
+    assert {ident for _, _, ident in rows.asked} == {threading.get_ident()}
 
 
 def test_audit_events_reach_a_function_on_a_thread_of_the_program():
