@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::Duration;
 
@@ -106,8 +107,9 @@ where
             Error::new(Code::InvalidState, "a sync call was made from inside the runtime"),
         ));
     }
+    let desk = Closing(engine.desks.thread());
     let ended = py.detach(|| {
-        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| wait(engine, work)));
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| wait(engine, desk.0.as_ref(), work)));
         if EXITING.load(Ordering::Acquire) {
             // The interpreter is going away: a thread that attaches now is killed in the middle of Rust frames.
             loop {
@@ -116,6 +118,10 @@ where
         }
         ended
     });
+    // What its last moment put there, such as its audit event, is told before it returns.
+    if let Some(desk) = &desk.0 {
+        desk.serve(py)?;
+    }
     match ended {
         Ok(Ended::Result(Ok(value))) => value.to_python(py),
         Ok(Ended::Result(Err(error))) => Err(raise(py, error)),
@@ -124,29 +130,35 @@ where
     }
 }
 
-/// Waits on this thread, and serves the caller's desk meanwhile: outside of the runtime's context, as the program's own code it is.
-fn wait<T>(engine: &'static Engine, work: impl Future<Output = Result<T, Error>>) -> Ended<T> {
-    struct Closing(Option<std::sync::Arc<Desk>>);
-    impl Drop for Closing {
-        fn drop(&mut self) {
-            if let Some(desk) = &self.0 {
-                desk.close();
-            }
+/// The desk of one call, which closes with it.
+struct Closing(Option<Arc<Desk>>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        if let Some(desk) = &self.0 {
+            desk.close();
         }
     }
-    let desk = Closing(engine.desks.thread());
+}
+
+/// Waits on this thread, and serves the caller's desk meanwhile: outside of the runtime's context, as the program's own code it is.
+fn wait<T>(
+    engine: &'static Engine,
+    desk: Option<&Arc<Desk>>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Ended<T> {
     // Work that is dropped half done may start tasks that settle it.
     let _entered = engine.runtime.enter();
-    let mut work = std::pin::pin!(for_caller(desk.0.clone(), work).fuse());
+    let mut work = std::pin::pin!(for_caller(desk.cloned(), work).fuse());
     loop {
         match engine
             .runtime
-            .block_on(interruptible(work.as_mut(), desk.0.as_deref()))
+            .block_on(interruptible(work.as_mut(), desk.map(Arc::as_ref)))
         {
             Turn::Ended(ended) => return ended,
             Turn::Called => {
                 if !EXITING.load(Ordering::Acquire)
-                    && let Some(desk) = &desk.0
+                    && let Some(desk) = desk
                     && let Err(signal) = Python::attach(|py| desk.serve(py))
                 {
                     return Ended::Signal(signal);

@@ -228,6 +228,22 @@ def test_a_call_finds_what_was_left_while_nobody_waited():
     assert {ident for _, _, ident in rows.asked} == {threading.get_ident()}
 
 
+def test_the_audit_event_of_a_call_is_told_before_it_returns():
+    told = []
+    host = nbhd.Host("memory:", on_audit=told.append)
+    refused = {"url": "https://10.1.2.3/"}
+    with pytest.raises(nbhd.AddressDenied):
+        host.secure_request(refused, hosts=["10.1.2.3"])
+    assert told == host.audit() != []
+
+    async def awaited():
+        with pytest.raises(nbhd.AddressDenied):
+            await host.asecure_request(refused, hosts=["10.1.2.3"])
+        assert told == host.audit() and len(told) == 2
+
+    asyncio.run(awaited())
+
+
 def test_audit_events_reach_a_function_on_a_thread_of_the_program():
     told = []
     host = nbhd.Host("memory:", on_audit=lambda event: told.append((event, threading.get_ident())))
