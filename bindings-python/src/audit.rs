@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use serde_json::Value;
 
 use crate::convert::{Data, ToPython, input};
-use crate::error::raise;
+use crate::error::{code_of, raise};
 
 /// Adds the classes and functions of this file to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -205,17 +205,7 @@ fn result(error: Option<&Bound<'_, PyAny>>) -> Result<(), Error> {
     let Some(error) = error.filter(|error| !error.is_none()) else {
         return Ok(());
     };
-    let told = error
-        .getattr("code")
-        .and_then(|code| code.extract::<String>())
-        .ok()
-        .and_then(|name| Code::from_name(&name));
-    let code = match told {
-        Some(code) => code,
-        None if error.is_instance_of::<pyo3::exceptions::PyException>() => Code::Internal,
-        None => Code::Cancelled,
-    };
-    Err(Error::new(code, "the block raised"))
+    Err(Error::new(code_of(error), "the block raised"))
 }
 
 fn ended(py: Python<'_>, what: &str) -> PyErr {

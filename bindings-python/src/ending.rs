@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nbhd_core::{Code, Error};
+use nbhd_core::Error;
 use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 
 use crate::convert::Data;
+use crate::error::code_of;
 
 /// What a worker was handed under a lease.
 pub(crate) trait Leased: Send + Sync + 'static {
@@ -64,7 +65,8 @@ impl<W: Leased> Held<W> {
         Ok(())
     }
 
-    /// Says how the work ended: nothing renews it any more.
+    /// Says how the work ended. Until that is stored the block goes on under its lease; then the next renewal is refused,
+    /// which ends the renewing.
     pub(crate) fn say<T, E, F>(
         &self,
         end: E,
@@ -74,7 +76,6 @@ impl<W: Leased> Held<W> {
         E: FnOnce(Arc<W>) -> F,
         F: Future<Output = Result<T, Error>> + Send,
     {
-        self.swap(None);
         let said = Arc::clone(&self.said);
         let ended = end(Arc::clone(&self.work));
         async move {
@@ -93,8 +94,8 @@ impl<W: Leased> Held<W> {
         traceback: &Bound<'_, PyAny>,
     ) -> PyResult<impl Future<Output = Result<Data<bool>, Error>> + Send + use<W>> {
         self.swap(None);
-        let ending = Ending::of(py, W::LOGGER, kind, error, traceback)?;
         let (work, said) = (Arc::clone(&self.work), self.said.load(Ordering::Acquire));
+        let ending = Ending::of(py, W::LOGGER, said, kind, error, traceback)?;
         Ok(async move {
             match ending {
                 Ending::Failed(_) if said => {}
@@ -124,6 +125,7 @@ impl Ending {
     fn of(
         py: Python<'_>,
         logger: &str,
+        said: bool,
         kind: &Bound<'_, PyAny>,
         error: &Bound<'_, PyAny>,
         traceback: &Bound<'_, PyAny>,
@@ -137,15 +139,14 @@ impl Ending {
         let logger = py.import("logging")?.call_method1("getLogger", (logger,))?;
         let options = pyo3::types::PyDict::new(py);
         options.set_item("exc_info", (kind, error, traceback))?;
-        logger.call_method("warning", ("work failed and is tried again",), Some(&options))?;
-        let code = error
-            .getattr("code")
-            .and_then(|code| code.extract::<String>())
-            .ok();
-        let code = code
-            .and_then(|name| Code::from_name(&name))
-            .unwrap_or(Code::Internal);
+        let line = if said {
+            "the block raised after its work had ended"
+        } else {
+            "work failed"
+        };
+        logger.call_method("warning", (line,), Some(&options))?;
         let name = kind.getattr("__name__")?.extract::<String>()?;
-        Ok(Self::Failed(Error::new(code, format!("{name}: {error}"))))
+        let reason = format!("{name}: {error}");
+        Ok(Self::Failed(Error::new(code_of(error), reason)))
     }
 }

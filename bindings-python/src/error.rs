@@ -10,6 +10,20 @@ pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
     exception(py, &error).unwrap_or_else(|failure| failure)
 }
 
+/// The code that an exception of the program tells: its own where it has one, by its class where it has none.
+pub(crate) fn code_of(error: &Bound<'_, PyAny>) -> Code {
+    let told = error
+        .getattr("code")
+        .and_then(|code| code.extract::<String>())
+        .ok()
+        .and_then(|name| Code::from_name(&name));
+    match told {
+        Some(code) => code,
+        None if error.is_instance_of::<pyo3::exceptions::PyException>() => Code::Internal,
+        None => Code::Cancelled,
+    }
+}
+
 fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let mut data = serde_json::to_value(error.to_data()).unwrap_or_default();
     if let Some(receipt) = error.receipt() {

@@ -1,6 +1,7 @@
 """What an event decided is there with its end; how a block ends its event."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -38,6 +39,29 @@ def test_a_block_whose_commit_was_refused_is_tried_again():
     clock.advance(1)
     with host.inbox.claim() as event:
         assert event["attempt"] == 2
+    assert host.inbox.pending() == 0
+
+
+def test_the_lease_is_renewed_until_an_end_is_stored():
+    """As long as the first renewal lets us wait: the third part of a lease, on the machine's clock."""
+    clock, host = world()
+
+    def ready_at():
+        ((_, at),) = [entry.values() for entry in host.store.scan("inbox/ready")]
+        return at
+
+    work = host.inbox.claim()
+    with work:
+        work.adone().close()  # made, and never awaited
+        with pytest.raises(nbhd.InvalidInput):
+            work.commit_with([], [*PAID, {"type": "delete", "key": "inbox/event/1"}])
+        clock.advance(50)
+        before = ready_at()
+        while ready_at() == before:
+            time.sleep(0.05)
+        clock.advance(50)
+        assert work.is_held()
+        work.done()
     assert host.inbox.pending() == 0
 
 
