@@ -6,8 +6,10 @@ use napi::bindgen_prelude::{Object, PromiseRaw, Result};
 use napi::{Env, Unknown};
 use napi_derive::napi;
 use nbhd_core::store::Range;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use crate::cancel::promise;
+use crate::cancel::{call_options, promise};
 use crate::convert::Data;
 use crate::core::Host;
 
@@ -84,15 +86,20 @@ impl Store {
         index: String,
         options: Option<Object<'_>>,
     ) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        let scan = call_options::<Scan>("scan", options.as_ref());
         let store = Arc::clone(&self.inner);
-        let (mut up_to, mut limit) = (None, None);
-        if let Some(options) = &options {
-            up_to = options.get::<i64>("upTo")?;
-            limit = options.get::<u32>("limit")?;
-        }
-        let range = Range::up_to(up_to.unwrap_or(i64::MAX), limit.unwrap_or(100) as usize);
         promise(env, options.as_ref(), async move {
+            let Scan { up_to, limit } = scan?;
+            let range = Range::up_to(up_to.unwrap_or(i64::MAX), limit.unwrap_or(100));
             store.scan(&index, range).await.map(Data)
         })
     }
+}
+
+/// The options of `scan`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Scan {
+    up_to: Option<i64>,
+    limit: Option<usize>,
 }

@@ -18,6 +18,14 @@ test("a secret shows nothing", () => {
   assert.ok(!JSON.stringify(secret).includes("canary"));
 });
 
+test("what a scan does not know, it refuses", async () => {
+  const { store } = new Host("memory:");
+  for (const options of [{ upto: 1 }, { limit: -1 }, { limit: 1.5 }]) {
+    await assert.rejects(store.scan("orders", options), { code: "invalid_input" });
+  }
+  assert.deepEqual(await store.scan("orders", { upTo: 2 ** 40, limit: undefined }), []);
+});
+
 test("the private network is what the program trusts", async () => {
   assert.throws(() => new Host("memory:", { privateHosts: ["*"] }), { code: "invalid_config" });
   assert.deepEqual(new Host("memory:").privateHosts, []);
