@@ -22,27 +22,42 @@ def free_port():
 
 
 @contextlib.contextmanager
+def running(begin, is_up, end):
+    """The port of what `begin(port)` starts. It was free a moment before: where somebody else has it now, another is tried."""
+    for _ in range(5):
+        port = free_port()
+        server = begin(port)
+        try:
+            if is_up(server, port):
+                yield port
+                return
+        finally:
+            server.send_signal(end)
+            server.wait()
+    raise AssertionError("the server does not start")
+
+
+@contextlib.contextmanager
 def redis_server(folder: pathlib.Path, *settings: str):
     assert shutil.which("redis-server"), "install it, on Debian with `apt-get install redis-server`"
-    port = free_port()
-    server = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", *settings],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        until = time.monotonic() + 20
-        while True:
-            try:
-                with socket.create_connection(("127.0.0.1", port)) as connection:
-                    connection.sendall(b"PING\r\n")
-                    if connection.recv(16).startswith(b"+PONG"):
-                        break
-            except ConnectionRefusedError:
-                assert server.poll() is None and time.monotonic() < until, "redis-server does not start"
+
+    def begin(port):
+        place = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+        return subprocess.Popen(["redis-server", *place, *settings], stdout=subprocess.DEVNULL)
+
+    with running(begin, redis_is_up, signal.SIGKILL) as port:
         yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.kill()
-        server.wait()
+
+
+def redis_is_up(server, port):
+    until = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 60) as connection:
+            connection.sendall(b"INFO server\r\nQUIT\r\n")
+            # It says who it is: the port may be another's.
+            if b"process_id:%d\r\n" % server.pid in connection.makefile("rb").read():
+                return True
+    return False
 
 
 def of_postgres(name):
@@ -65,20 +80,22 @@ def postgres_server():
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     made = ["-D", folder, "-U", "nbhd", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
     subprocess.run([of_postgres("initdb"), *made], check=True, stdout=subprocess.DEVNULL, **who)
-    port = free_port()
-    server = subprocess.Popen(
-        [of_postgres("postgres"), "-D", folder, "-k", "", "-p", str(port), "-c", "listen_addresses=127.0.0.1"],
-        env={**os.environ, "LC_ALL": "C"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        **who,
-    )
+
+    def begin(port):
+        place = ["-D", folder, "-k", "", "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+        out = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        return subprocess.Popen([of_postgres("postgres"), *place], env={**os.environ, "LC_ALL": "C"}, **out, **who)
+
     try:
-        assert any(b"ready to accept" in line for line in server.stderr), "PostgreSQL does not start"
-        # What it goes on to say is read, or it would wait for a reader.
-        threading.Thread(target=server.stderr.read, daemon=True).start()
-        yield f"postgres://nbhd@127.0.0.1:{port}/postgres"
+        with running(begin, postgres_is_up, signal.SIGQUIT) as port:  # which ends its sessions as well
+            yield f"postgres://nbhd@127.0.0.1:{port}/postgres"
     finally:
-        server.send_signal(signal.SIGQUIT)  # ends its sessions as well
-        server.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def postgres_is_up(server, _port):
+    if not any(b"ready to accept" in line for line in server.stderr):
+        return False
+    # What it goes on to say is read, or it would wait for a reader.
+    threading.Thread(target=server.stderr.read, daemon=True).start()
+    return True
