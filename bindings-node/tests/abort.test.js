@@ -79,7 +79,7 @@ test("an idle binding lets the process end", () => {
     const google = new testkit.Google();
     const account = google.client(new Host("memory:")).account("a");
     account.gmail.listMessages().then((page) => console.log("read", page.length));`;
-  const ran = spawnSync(process.execPath, ["-e", program], { encoding: "utf8", timeout: 20000 });
+  const ran = spawnSync(process.execPath, ["-e", program], { encoding: "utf8", timeout: 300_000 });
   assert.deepEqual([ran.status, ran.stdout, ran.stderr], [0, "read 0\n", ""]);
 });
 
@@ -90,9 +90,10 @@ test("a worker thread has errors of its own class", async () => {
     const account = new testkit.Google().client(new Host("memory:")).account("a");
     account.gmail.getMessage("none").catch((error) => parentPort.postMessage([error instanceof NbhdError, error.code]));`;
   const worker = new Worker(program, { eval: true });
+  const exited = once(worker, "exit");
   const [answer] = await once(worker, "message");
   assert.deepEqual(answer, [true, "not_found"]);
-  const [status] = await once(worker, "exit");
+  const [status] = await exited;
   assert.equal(status, 0);
 });
 

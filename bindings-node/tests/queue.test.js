@@ -18,7 +18,7 @@ test("the program of the guide runs", () => {
     fs.mkdirSync(path.join(folder, "node_modules"));
     fs.symlinkSync(PACKAGE, path.join(folder, "node_modules", "nbhd"));
     fs.writeFileSync(path.join(folder, "jobs.js"), program);
-    const printed = execFileSync(process.execPath, ["jobs.js"], { cwd: folder, encoding: "utf8", timeout: 60000 });
+    const printed = execFileSync(process.execPath, ["jobs.js"], { cwd: folder, encoding: "utf8", timeout: 300_000 });
     const lines = printed.trimEnd().split("\n");
     assert.match(lines[0], /^policy_denied: `visitor` is not a caller/);
     assert.deepEqual(lines.slice(1, 3), ["It rains.", "idle"]);

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
@@ -56,18 +55,18 @@ def test_cancelling_a_task_aborts_its_request():
         async with Silent() as server:
             host = nbhd.Host("memory:")
             task = asyncio.create_task(router(host, server.url).achat("hello", **CALL))
-            await asyncio.wait_for(server.asked.wait(), 10)
+            await asyncio.wait_for(server.asked.wait(), 60)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wait_for(server.gone.wait(), 10)
+            await asyncio.wait_for(server.gone.wait(), 60)
 
             async def told():
                 # The connection is closed a moment before the operation that used it ends.
                 while not host.receipts():
                     await asyncio.sleep(0)
 
-            await asyncio.wait_for(told(), 10)
+            await asyncio.wait_for(told(), 60)
             assert [receipt["outcome"] for receipt in host.receipts()] == ["cancelled"]
 
     asyncio.run(main())
@@ -77,9 +76,11 @@ def test_a_timeout_of_asyncio_aborts_too():
     async def main():
         async with Silent() as server:
             host = nbhd.Host("memory:")
+            call = asyncio.create_task(router(host, server.url).achat("hello", **CALL))
+            await asyncio.wait_for(server.asked.wait(), 60)
             with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(router(host, server.url).achat("hello", **CALL), 0.2)
-            await asyncio.wait_for(server.gone.wait(), 10)
+                await asyncio.wait_for(call, 0.01)
+            await asyncio.wait_for(server.gone.wait(), 60)
 
     asyncio.run(main())
 
@@ -113,7 +114,7 @@ def test_two_event_loops_one_after_the_other_and_at_once():
 
 def test_waiting_calls_release_the_interpreter():
     """Eight threads wait for a server in this very interpreter: if one of them held it, nobody would be answered."""
-    arrived, answers = threading.Barrier(9, timeout=30), []
+    arrived, answers = threading.Barrier(9, timeout=300), []
 
     async def serve(reader, writer):
         head = await reader.readuntil(b"\r\n\r\n")
@@ -139,7 +140,7 @@ def test_waiting_calls_release_the_interpreter():
         with ThreadPoolExecutor(8) as pool:
             asked = [pool.submit(one.chat, f"question {n}", **CALL, output_cap=50) for n in range(8)]
             arrived.wait()
-            answers = [ask.result(timeout=30)["text"] for ask in asked]
+            answers = [ask.result(timeout=300)["text"] for ask in asked]
     finally:
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
@@ -149,7 +150,7 @@ def test_waiting_calls_release_the_interpreter():
 
 
 INTERRUPTED = """
-import nbhd, os, sys
+import nbhd, os, threading, time
 from nbhd import testkit
 os.environ["NBHD_TEST_KEY"] = "sk-test"
 models = testkit.Models()
@@ -159,22 +160,29 @@ router = nbhd.Router(nbhd.Host("memory:"), {
     "purpose": {"general": {"chain": ["openai/gpt-4o-mini"], "scopes": ["tenant"]}},
     "budget": {"tenant": {"day": "1.00 USD"}},
 })
-try:
+
+
+def tell():
+    while models.calls("llm.chat") == 0:
+        time.sleep(0)
     print("waiting", flush=True)
+
+
+threading.Thread(target=tell).start()
+try:
     router.chat("hello", purpose="general", scopes=["tenant:42"])
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
 
 
-def test_ctrl_c_is_answered_within_a_second():
+def test_ctrl_c_ends_a_call_that_waits():
     process = subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "waiting\n"
-    began = time.monotonic()
     process.send_signal(signal.SIGINT)
+    # The server never answers: whoever did not hear the signal says nothing of it.
     assert process.stdout.readline() == "interrupted\n"
-    assert time.monotonic() - began < 1
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=300) == 0
 
 
 def test_methods_can_be_patched_by_name():

@@ -23,7 +23,7 @@ QUOTED = {
 
 
 def run(folder, *arguments):
-    return subprocess.run([sys.executable, *arguments], cwd=folder, env=SAME, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=SAME, capture_output=True, text=True, timeout=300)
 
 
 def blocks(document):

@@ -31,7 +31,7 @@ class StandIns:
 
     def close(self):
         self.process.stdin.close()
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=300)
 
 
 def main(checks, summary=lambda standins, log: ""):

@@ -82,8 +82,7 @@ const ways = {
   rejection: async () => {
     await start();
     say();
-    telegram("hang").send("", { text: "" });
-    setTimeout(() => process.exit(0), 2000);
+    telegram("hang").send("", { text: "" }).finally(() => setImmediate(() => process.exit(0)));
   },
   idle: async () => say(),
 };
