@@ -80,6 +80,9 @@ impl Database {
 
     fn set_up(&mut self, deadline: Instant) -> Result<()> {
         let ours = self.is_ours()?;
+        if !ours && self.settings.known.get().is_some() {
+            return Err(gone(&self.settings.path));
+        }
         self.use_wal(deadline)?;
         self.connection
             .execute_batch(
