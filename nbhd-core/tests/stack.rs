@@ -476,11 +476,11 @@ async fn a_401_is_replayed_once_with_a_fresh_credential() {
         "auth",
         "socket after 0 attempts key-1",
         "rejected after 0 attempts",
+        "permit told 401",
+        "permit ends",
         "permit 1",
         "socket after 1 attempts key-2",
         "permit told 200",
-        "permit told 200",
-        "permit ends",
         "permit ends",
     ];
     assert_eq!(stage.story.told(), expected);

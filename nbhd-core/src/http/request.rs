@@ -1,8 +1,6 @@
 //! A request as data.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -10,6 +8,7 @@ use url::Url;
 
 use super::{Authorization, Body, RESPONSE_LIMIT, Repeat};
 use crate::secret::SafeUrl;
+use crate::transport::Payment;
 use crate::{Code, Error, Result};
 
 /// The time limits of one attempt. The operation's deadline stands above all of them.
@@ -72,8 +71,8 @@ pub struct Request {
     pub units: u32,
     /// Whether the connection has to be a new one: the retry layer says so when one that was used before died in silence.
     pub fresh: bool,
-    /// Where it is noted that the other side was asked: the permit layer, which wants to know, says so.
-    pub asked: Option<Arc<AtomicBool>>,
+    /// What was paid for it at the rate gate: the permit layer says so.
+    pub payment: Option<Payment>,
 }
 
 impl Request {
@@ -97,7 +96,7 @@ impl Request {
             whole: false,
             units: 1,
             fresh: false,
-            asked: None,
+            payment: None,
         }
     }
 

@@ -1,7 +1,6 @@
 //! One attempt as it stands in the receipt: written when the reply's body has ended or was dropped.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -67,8 +66,8 @@ struct Record {
 impl Record {
     fn begin(operation: &Operation, request: &Request) -> Self {
         let host = request.url.host_str().unwrap_or_default();
-        if let Some(asked) = &request.asked {
-            asked.store(true, Ordering::Release);
+        if let Some(payment) = &request.payment {
+            payment.note_asked();
         }
         let mut attempt = Attempt::new(request.label, host);
         attempt.bytes_sent = request.body.len() as u64;

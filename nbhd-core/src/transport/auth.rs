@@ -42,7 +42,7 @@ impl Transport for Authorized {
             .await
             .map_err(Error::settled)?;
         let authorized = request.clone().with_authorization(used.clone());
-        let reply = self.inner.send(operation, authorized).await?;
+        let mut reply = self.inner.send(operation, authorized).await?;
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
@@ -55,7 +55,11 @@ impl Transport for Authorized {
             }
         };
         reply.found(Code::Unauthenticated);
+        let headers = std::mem::take(&mut reply.headers);
         drop(reply); // ends the first attempt before the second begins
+        if let Some(payment) = &request.payment {
+            payment.end(StatusCode::UNAUTHORIZED, &headers);
+        }
         let replay = request.with_authorization(fresh);
         match &self.permits {
             Some(permits) => pay(&**permits, &*self.inner, operation, replay).await,

@@ -64,7 +64,7 @@ impl Guard {
                 Some(permits) if hops > 0 => pay(&**permits, &*self.inner, operation, request.clone()).await,
                 _ => self.inner.send(operation, request.clone()).await,
             };
-            let reply = match sent {
+            let mut reply = match sent {
                 Ok(reply) => reply,
                 Err(error) if done => return Err(error.with_outcome(Outcome::Unknown)),
                 Err(error) => return Err(error),
@@ -88,6 +88,11 @@ impl Guard {
             request = redirect::next(request, status, location).map_err(refuse)?;
             self.reach.check(&request.url).map_err(refuse)?;
             hops += 1;
+            let headers = std::mem::take(&mut reply.headers);
+            drop(reply); // ends this attempt before the next one begins
+            if let Some(payment) = &request.payment {
+                payment.end(status, &headers);
+            }
         }
     }
 }

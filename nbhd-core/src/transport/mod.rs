@@ -35,7 +35,7 @@ pub use breaker::{BreakerPolicy, BreakerPosition, BreakerState, Breakers};
 pub(crate) use conceal::Concealed;
 pub(crate) use guard::is_loopback;
 pub use host_rule::HostRule;
-pub use permit::{Permit, Permits};
+pub use permit::{Payment, Permit, Permits};
 pub use redirect::REDIRECTS;
 pub use refusal::{Classify, Refusal, by_status};
 pub use resolve::{Resolver, SystemResolver};

@@ -2,8 +2,8 @@
 //! be had, the guard) is no attempt, and gets back what it paid.
 
 use std::fmt::{self, Debug};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -65,6 +65,46 @@ impl Debug for Permit {
     }
 }
 
+/// The permit of a request that is under way, which travels with it: whoever repeats the request inside ends it before
+/// another one is acquired, because both may be of one place.
+#[derive(Debug, Clone)]
+pub struct Payment(Arc<Pending>);
+
+#[derive(Debug)]
+struct Pending {
+    asked: AtomicBool,
+    permit: Mutex<Option<Permit>>,
+}
+
+impl Payment {
+    fn new(permit: Permit) -> Self {
+        Self(Arc::new(Pending {
+            asked: AtomicBool::new(false),
+            permit: Mutex::new(Some(permit)),
+        }))
+    }
+
+    /// Notes that the other side is asked: it stays paid, whatever comes of it.
+    pub(super) fn note_asked(&self) {
+        self.0.asked.store(true, Ordering::Release);
+    }
+
+    /// Ends the permit with the reply to its attempt, which the caller has let go of.
+    pub(super) fn end(&self, status: StatusCode, headers: &HeaderMap) {
+        if let Some(mut permit) = self.take() {
+            permit.complete(status, headers);
+        }
+    }
+
+    fn take(&self) -> Option<Permit> {
+        self.0
+            .permit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
 /// Pays for each attempt.
 #[derive(Debug)]
 pub(super) struct Paid {
@@ -86,16 +126,22 @@ pub(super) async fn pay(
     operation: &Operation,
     mut request: Request,
 ) -> Result<Response> {
-    let mut permit = permits
+    let permit = permits
         .acquire(operation, request.units)
         .await
         .map_err(crate::Error::settled)?;
-    let asked = Arc::new(AtomicBool::new(false));
-    request.asked = Some(asked.clone());
-    let reply = match inner.send(operation, request).await {
+    let payment = Payment::new(permit);
+    request.payment = Some(payment.clone());
+    let reply = inner.send(operation, request).await;
+    let Some(mut permit) = payment.take() else {
+        // The reply is that of a later attempt, which paid for itself.
+        return reply;
+    };
+    let reply = match reply {
         Ok(reply) => reply,
         Err(error) => {
-            if let Some(refund) = permit.refund.take_if(|_| !asked.load(Ordering::Acquire)) {
+            let asked = payment.0.asked.load(Ordering::Acquire);
+            if let Some(refund) = permit.refund.take_if(|_| !asked) {
                 refund();
             }
             return Err(error);
@@ -118,11 +164,11 @@ mod tests {
 
     use super::*;
     use crate::clock::FakeClock;
-    use crate::http::Method;
+    use crate::http::{Authorization, Method};
     use crate::limit::Gate;
     use crate::testkit::{Call, Reply, Server, Storeless};
-    use crate::transport::{Layers, stack};
-    use crate::{Code, Host};
+    use crate::transport::{Authorize, Layers, stack};
+    use crate::{Code, Host, Secret};
 
     /// A host whose time moves only when somebody waits, and a client behind a gate that lets one unit pass every 10 s.
     fn client(layers: Layers) -> (Host, Arc<dyn Transport>) {
@@ -186,5 +232,68 @@ mod tests {
             (server.log().len(), host.clock().monotonic()),
             (3, Duration::from_secs(20))
         );
+    }
+
+    /// A gate with one place, for which nobody waits: whoever finds it taken fails.
+    #[derive(Debug, Default)]
+    struct OnePlace(Arc<AtomicBool>);
+
+    struct Place(Arc<AtomicBool>);
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            self.0.store(false, Ordering::Release);
+        }
+    }
+
+    #[async_trait]
+    impl Permits for OnePlace {
+        async fn acquire(&self, _operation: &Operation, _units: u32) -> Result<Permit> {
+            if self.0.swap(true, Ordering::AcqRel) {
+                return Err(crate::Error::new(Code::RateLimited, "the place is taken"));
+            }
+            Ok(Permit::new(|_, _| {}).holding(Place(self.0.clone())))
+        }
+    }
+
+    /// Has a key that is refused, and a fresh one.
+    #[derive(Debug)]
+    struct Keys;
+
+    #[async_trait]
+    impl Authorize for Keys {
+        async fn authorization(&self, _operation: &Operation) -> Result<Authorization> {
+            Ok(Authorization::Bearer(Arc::new(Secret::new("old"))))
+        }
+
+        async fn rejected(&self, _: &Operation, _: &Authorization) -> Result<Option<Authorization>> {
+            Ok(Some(Authorization::Bearer(Arc::new(Secret::new("fresh")))))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_gives_its_place_up_before_the_next_one_takes_it() {
+        let server = Server::start(Arc::new(|call: Call| match call.path.as_str() {
+            "/moved" => Reply::text(302, "").with_header("location", "/again"),
+            "/again" => Reply::text(302, "").with_header("location", "/here"),
+            _ if call.header("authorization") == Some("Bearer old") => Reply::text(401, ""),
+            _ => Reply::text(200, ""),
+        }))
+        .expect("a server on loopback");
+        let host = Storeless::host().build();
+        let gate = Arc::new(OnePlace::default());
+        let open = Layers::default()
+            .without_retry()
+            .with_redirects(5)
+            .with_permits(gate.clone());
+        let keyed = open.clone().with_authorize(Arc::new(Keys));
+        for (layers, path, attempts) in [(&open, "moved", 3), (&keyed, "here", 2), (&keyed, "moved", 6)] {
+            let before = server.log().len();
+            let stack = stack(&host, layers.clone());
+            let answer = get(&host, &*stack, &format!("{}{path}", server.url())).await;
+            assert_eq!(answer.expect("an answer"), StatusCode::OK, "{path}");
+            assert_eq!(server.log().len() - before, attempts, "{path}");
+            assert!(!gate.0.load(Ordering::Acquire), "the last one gives it up too");
+        }
     }
 }
