@@ -25,6 +25,12 @@ use rustix::process::{Pid, Signal, kill_process};
 /// How long a server may take to start; after `kill -9` it first reads its log.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
+/// How many ports are tried: another program may take one between the look and the start.
+const PORTS: usize = 5;
+
+/// What the server says when somebody else has its port.
+const TAKEN: &str = "could not bind";
+
 /// What the server says when it is ready, in its own language.
 const READY: &str = "database system is ready to accept";
 
@@ -62,7 +68,13 @@ impl PostgresServer {
             running: None,
             _template: template,
         };
-        server.boot();
+        for _ in 1..PORTS {
+            if server.boots() {
+                return server;
+            }
+            server.port = free_port();
+        }
+        assert!(server.boots(), "PostgreSQL finds no free port");
         server
     }
 
@@ -151,7 +163,15 @@ impl PostgresServer {
     /// Starts it again on the same data and port, after stopping it if it runs.
     pub fn restart(&mut self) {
         self.stop();
-        self.boot();
+        // Somebody may have its port for a moment.
+        let began = Instant::now();
+        while !self.boots() {
+            assert!(
+                began.elapsed() < STARTS_WITHIN,
+                "PostgreSQL's port {} was taken",
+                self.port
+            );
+        }
     }
 
     /// The same with one more setting.
@@ -197,7 +217,8 @@ impl PostgresServer {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    fn boot(&mut self) {
+    /// Starts it; false where its port is taken.
+    fn boots(&mut self) -> bool {
         let socket = self.folder.join("socket");
         let _ = fs::create_dir(&socket);
         let mut command = Command::new(program("postgres"));
@@ -224,9 +245,12 @@ impl PostgresServer {
         std::thread::spawn(move || listen(errors, &say));
         let words = ready.recv_timeout(STARTS_WITHIN);
         self.running = Some(postmaster);
-        if let Some(log) = words.expect("PostgreSQL starts within a minute") {
-            panic!("PostgreSQL did not start:\n{log}");
-        }
+        let Some(log) = words.expect("PostgreSQL starts within a minute") else {
+            return true;
+        };
+        self.kill9();
+        assert!(log.contains(TAKEN), "PostgreSQL did not start:\n{log}");
+        false
     }
 
     fn signal(&self, signal: Signal) {
