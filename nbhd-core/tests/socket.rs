@@ -8,12 +8,10 @@ use nbhd_core::testkit::{Call, Reply, Server, Storeless};
 use nbhd_core::transport::{Socket, Transport};
 use nbhd_core::{Code, Error, Operation, Outcome, Secret};
 
-const BRIEF: Timeouts = brief();
+/// For what is waited for in vain; every other limit stays at its default, which no machine reaches.
+const BRIEF: Duration = Duration::from_millis(80);
 
-const fn brief() -> Timeouts {
-    let limit = Duration::from_millis(80);
-    Timeouts::new(limit, limit, limit)
-}
+const PATIENT: Duration = Duration::from_secs(60);
 
 fn server(reply: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Server {
     Server::start(Arc::new(reply)).expect("a server on loopback")
@@ -24,7 +22,7 @@ fn operation() -> Operation {
 }
 
 fn get(server: &Server) -> Request {
-    Request::new(Method::GET, server.url(), "test.get").with_timeouts(BRIEF)
+    Request::new(Method::GET, server.url(), "test.get")
 }
 
 async fn fails(request: Request) -> Error {
@@ -125,11 +123,11 @@ async fn a_connection_that_is_not_made_in_time_is_not_sent() {
     let url = format!("https://{}/", silent.local_addr().expect("an address"));
     let request = Request::new(Method::POST, url.parse().expect("a URL"), "test.post")
         .with_body("text/plain".parse().expect("a value"), "hello")
-        .with_timeouts(BRIEF);
+        .with_timeouts(Timeouts::new(BRIEF, PATIENT, PATIENT));
     is(&fails(request.clone()).await, Code::Timeout, Outcome::NotSent);
     // The deadline of the operation cuts it too, and then as well nothing had left.
     let patient = request.with_timeouts(Timeouts::default());
-    let brief = Operation::begin_within(&Storeless::host().build(), "test.call", Duration::from_millis(80));
+    let brief = Operation::begin_within(&Storeless::host().build(), "test.call", BRIEF);
     let error = Socket::default()
         .send(&brief, patient)
         .await
@@ -222,7 +220,8 @@ async fn closed_without_a_byte_is_unknown() {
 #[tokio::test]
 async fn silence_is_a_timeout_and_unknown() {
     let server = server(|_| Reply::Hang);
-    is(&fails(get(&server)).await, Code::Timeout, Outcome::Unknown);
+    let request = get(&server).with_timeouts(Timeouts::new(PATIENT, BRIEF, PATIENT));
+    is(&fails(request).await, Code::Timeout, Outcome::Unknown);
 }
 
 #[tokio::test]
@@ -239,7 +238,8 @@ async fn a_cut_body_is_unknown() {
 async fn a_body_that_stops_is_a_timeout() {
     let hour = Duration::from_secs(3600);
     let server = server(move |_| Reply::stream(200, [(Duration::ZERO, "a"), (hour, "b")]));
-    is(&fails(get(&server)).await, Code::Timeout, Outcome::Unknown);
+    let request = get(&server).with_timeouts(Timeouts::new(PATIENT, PATIENT, BRIEF));
+    is(&fails(request).await, Code::Timeout, Outcome::Unknown);
 }
 
 #[tokio::test]

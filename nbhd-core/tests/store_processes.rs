@@ -7,10 +7,17 @@ mod processes;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nbhd_core::store::{Commit, SqliteStore, Store};
 use nbhd_core::{Code, generation};
 use processes::{append, block_on, put};
+
+/// A store that waits long for the other processes: SQLite lets those who wait for its lock pass in no order.
+fn store(file: &Path) -> SqliteStore {
+    let store = SqliteStore::new(file).unwrap();
+    store.with_busy_wait(Duration::from_secs(60))
+}
 
 /// A file in a folder of its own, removed at the end.
 struct Place(PathBuf);
@@ -28,7 +35,7 @@ impl Place {
     }
 
     fn store(&self) -> SqliteStore {
-        SqliteStore::new(self.file()).unwrap()
+        store(&self.file())
     }
 
     fn play(&self, part: &str) {
@@ -53,7 +60,7 @@ fn role() {
         return;
     };
     let file = Path::new(&file);
-    let store = SqliteStore::new(file).unwrap();
+    let store = store(file);
     match part.as_str() {
         "spender" => processes::spend(&store),
         "teller" => processes::tell(&store),
