@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use nbhd_core::testkit::Fault;
 use nbhd_core::{Code, Host};
@@ -61,16 +60,15 @@ fn chat(text: &str) -> Chat {
 
 /// What the tenant's day counts, and how much of that is provisional, once nothing is held any more.
 async fn counted(router: &Router) -> (i64, i64) {
-    for _ in 0..2_000 {
+    loop {
         let day = &router.remaining(["tenant:42"]).await.unwrap()[0];
         let sum = day.settled.0 + day.provisional.0 + day.held.0;
         assert!(sum <= day.cap.0, "{day:?}");
         if day.held == NanoUsd::ZERO {
             return (sum, day.provisional.0);
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
     }
-    panic!("something is still held");
 }
 
 #[tokio::test]
@@ -147,7 +145,7 @@ async fn a_lost_answer_is_billed_there_and_counted_here() {
 
 /// Many tasks, faults of every kind, streams dropped anywhere, one small cap.
 async fn storm(on_drop: OnDrop, models: &ModelStandIn, host: &Host) {
-    let mut config = config(models, "0.003 USD");
+    let mut config = config(models, "0.002 USD");
     config.on_drop = on_drop;
     let router = Router::new(host, config).unwrap();
     // No answer at all is left out: its timeout would be waited for.
@@ -193,12 +191,12 @@ async fn storm(on_drop: OnDrop, models: &ModelStandIn, host: &Host) {
     }
     let (sum, provisional) = counted(&router).await;
     let bill = models.bill().nano_usd;
-    assert!(refused > 0, "the cap was never reached: {sum} of 3,000,000");
+    assert!(refused > 0, "the cap was never reached: {sum} of 2,000,000");
     assert!(
         bill <= sum,
         "billed {bill}, counted {sum}, of that provisional {provisional}"
     );
-    assert!(sum <= 3_000_000, "{sum}");
+    assert!(sum <= 2_000_000, "{sum}");
     assert!(bill > 0 && provisional > 0);
 }
 

@@ -532,3 +532,24 @@ async fn the_call_window_counts_all_attempts_of_the_call() {
     let error = ledger.hold(second).await.unwrap_err();
     assert_eq!(error.budget().unwrap().remaining, 50);
 }
+
+#[tokio::test]
+async fn the_stores_clock_is_asked_once_a_second_and_counted_on_between() {
+    let (here, there) = (clock(), clock());
+    let start: Timestamp = START.parse().unwrap();
+    let ledger = Ledger::new(&host(&memory(&there), &here), BTreeMap::new()).unwrap();
+    let seconds = |n| start + chrono::Duration::seconds(n);
+    assert_eq!(ledger.now().await.unwrap(), start);
+    there.advance(Duration::from_secs(10));
+    here.advance(Duration::from_millis(999));
+    let counted = ledger.now().await.unwrap();
+    assert_eq!(counted, start + chrono::Duration::milliseconds(999), "not asked");
+    here.advance(Duration::from_millis(1));
+    assert_eq!(ledger.now().await.unwrap(), seconds(10), "asked again");
+    // Our wall clock plays no part, and a machine that slept has not counted on.
+    here.step(chrono::Duration::hours(-1));
+    assert_eq!(ledger.now().await.unwrap(), seconds(10));
+    there.advance(Duration::from_secs(10));
+    here.suspend(Duration::from_secs(1));
+    assert_eq!(ledger.now().await.unwrap(), seconds(20));
+}
