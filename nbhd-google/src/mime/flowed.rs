@@ -5,6 +5,7 @@ pub(super) fn unflow(text: &str, delsp: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut open: Option<usize> = None; // the quote depth of the paragraph that the next line continues
     for (index, line) in text.split('\n').enumerate() {
+        super::steps::look(line.len());
         let line = line.strip_suffix('\r').unwrap_or(line);
         let depth = line.bytes().take_while(|byte| *byte == b'>').count();
         let rest = &line[depth..];

@@ -23,6 +23,7 @@ mod part;
 mod payload;
 mod quote;
 mod raw;
+mod steps;
 mod transfer;
 
 #[cfg(feature = "testkit")]

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::message::{Attachment, BodyOptions, Forwarded, MessageHeader, MessageText, TextSource};
-use super::{charset, flowed, html, invitation, quote, transfer};
+use super::{charset, flowed, html, invitation, quote, steps, transfer};
 
 /// Nested messages deeper than this are listed as attachments only.
 const MAX_FORWARD_DEPTH: usize = 3;
@@ -125,6 +125,7 @@ impl Part<'_> {
             Content::Text(text) => text.clone().into_owned(),
             Content::Empty | Content::Remote => String::new(),
         };
+        steps::look(text.len());
         if text.contains('\r') {
             plain_line_ends(&text)
         } else {
@@ -167,6 +168,7 @@ fn plain_line_ends(text: &str) -> String {
 }
 
 fn walk<'p, 'a>(part: &'p Part<'a>, found: &mut Found<'p, 'a>, depth: usize) {
+    steps::look(part.id.len());
     if depth > 100 {
         return found.attachments.push(part.as_attachment(false));
     }

@@ -6,6 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::steps;
+
 /// A text in its three parts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
@@ -198,6 +200,7 @@ const SIGNATURE_LINES: usize = 25;
 
 /// Splits `text` (with `\n` or `\r\n` line ends).
 pub fn split_reply(text: &str) -> SplitText {
+    steps::look(text.len());
     let lines: Vec<&str> = text
         .split('\n')
         .map(|line| line.strip_suffix('\r').unwrap_or(line))
@@ -230,7 +233,7 @@ pub fn split_reply(text: &str) -> SplitText {
 fn quote_start(lines: &[&str]) -> usize {
     // From the end: the first line that is neither quoted nor blank decides how far plain quotes reach up.
     let mut tail = lines.len();
-    while tail > 0 && (is_quoted(lines[tail - 1]) || lines[tail - 1].trim().is_empty()) {
+    while tail > 0 && (is_quoted(lines[tail - 1]) || is_blank(lines[tail - 1])) {
         tail -= 1;
     }
     let last_quoted = lines.iter().rposition(|line| is_quoted(line));
@@ -255,13 +258,13 @@ fn quote_start(lines: &[&str]) -> usize {
 
 /// An answer under one quote: the attribution or quote stands first, and what follows holds no more quotes.
 fn answer_below(lines: &[&str]) -> Option<SplitText> {
-    let first = lines.iter().position(|line| !line.trim().is_empty())?;
+    let first = lines.iter().position(|line| !is_blank(line))?;
     let mut at = attribution_end(lines, first).or_else(|| is_quoted(lines[first]).then_some(first))?;
-    while at < lines.len() && lines[at].trim().is_empty() {
+    while at < lines.len() && is_blank(lines[at]) {
         at += 1;
     }
     let quotes = at;
-    while at < lines.len() && (is_quoted(lines[at]) || lines[at].trim().is_empty()) {
+    while at < lines.len() && (is_quoted(lines[at]) || is_blank(lines[at])) {
         at += 1;
     }
     if at == quotes
@@ -280,12 +283,19 @@ fn answer_below(lines: &[&str]) -> Option<SplitText> {
     })
 }
 
+fn is_blank(line: &str) -> bool {
+    steps::look(line.len());
+    line.trim().is_empty()
+}
+
 fn is_quoted(line: &str) -> bool {
+    steps::look(line.len());
     line.trim_start().starts_with('>')
 }
 
 /// Where the attribution that begins at `index` ends (the line after it).
 fn attribution_end(lines: &[&str], index: usize) -> Option<usize> {
+    steps::look(lines[index].len());
     let first = lines[index].trim();
     if first.is_empty() || first.len() > ATTRIBUTION_CHARS {
         return None;
@@ -310,9 +320,10 @@ fn attribution_end(lines: &[&str], index: usize) -> Option<usize> {
     let mut whole = String::new();
     for (offset, line) in lines[index..].iter().take(ATTRIBUTION_LINES).enumerate() {
         let line = line.trim();
-        if line.is_empty() || is_quoted(line) || whole.len() + line.len() > ATTRIBUTION_CHARS {
+        if is_blank(line) || is_quoted(line) || whole.len() + line.len() > ATTRIBUTION_CHARS {
             return None;
         }
+        steps::look(whole.len());
         whole.push(' ');
         whole.push_str(&line.to_lowercase());
         let ended = whole.ends_with(':') || whole.ends_with('：');
@@ -346,6 +357,7 @@ fn opens(line: &str) -> bool {
 }
 
 fn is_separator(line: &str) -> bool {
+    steps::look(line.len());
     let line = line.trim();
     if !(line.starts_with("--") || line.starts_with("__") || line.starts_with("**")) || line.len() > 120 {
         return line.eq_ignore_ascii_case("Begin forwarded message:");
@@ -359,6 +371,7 @@ fn is_separator(line: &str) -> bool {
 /// A sender line followed, within the next lines, by two more header lines.
 fn is_header_block(lines: &[&str], index: usize) -> bool {
     let label = |line: &str, labels: &[&str]| {
+        steps::look(line.len());
         let line = line.trim_start_matches(|c: char| c.is_whitespace() || c == '*');
         let near = line.as_bytes().get(..24).unwrap_or(line.as_bytes());
         if !near.contains(&b':') && !near.contains(&0xef) {
@@ -385,10 +398,11 @@ fn is_header_block(lines: &[&str], index: usize) -> bool {
 /// A rule or blank lines right above a header block belong to it.
 fn above_rule(lines: &[&str], index: usize) -> usize {
     let mut at = index;
-    while at > 0 && lines[at - 1].trim().is_empty() {
+    while at > 0 && is_blank(lines[at - 1]) {
         at -= 1;
     }
     let rule = at > 0 && {
+        steps::look(lines[at - 1].len());
         let line = lines[at - 1].trim();
         line.len() >= 5 && line.chars().all(|c| matches!(c, '_' | '-' | '=' | '*'))
     };
@@ -398,12 +412,13 @@ fn above_rule(lines: &[&str], index: usize) -> usize {
 fn split_signature<'l, 'a>(lines: &'l [&'a str]) -> (&'l [&'a str], Option<&'l [&'a str]>) {
     let last = lines
         .iter()
-        .rposition(|line| !line.trim().is_empty())
+        .rposition(|line| !is_blank(line))
         .map_or(0, |at| at + 1);
     let lines = &lines[..last];
     let floor = last.saturating_sub(SIGNATURE_LINES + 1);
     let delimiter = (floor..last)
         .rev()
+        .inspect(|at| steps::look(lines[*at].len()))
         .find(|at| matches!(lines[*at].trim_end(), "--" | "—" | "–") && lines[*at].len() <= 4);
     if let Some(at) = delimiter
         && !lines[at..].iter().any(|line| is_quoted(line))
@@ -418,6 +433,7 @@ fn split_signature<'l, 'a>(lines: &'l [&'a str]) -> (&'l [&'a str], Option<&'l [
 
 /// "Sent from my iPhone" is a signature, "Sent from my desk, is much easier" is a sentence: a few words, no punctuation within.
 fn is_device_line(line: &str) -> bool {
+    steps::look(line.len());
     let line = line.trim().trim_end_matches('.').to_lowercase();
     let Some(rest) = DEVICE_LINES.iter().find_map(|start| line.strip_prefix(start)) else {
         return false;
@@ -426,13 +442,11 @@ fn is_device_line(line: &str) -> bool {
 }
 
 fn joined(lines: &[&str]) -> String {
-    let Some(first) = lines.iter().position(|line| !line.trim().is_empty()) else {
+    let Some(first) = lines.iter().position(|line| !is_blank(line)) else {
         return String::new();
     };
-    let last = lines
-        .iter()
-        .rposition(|line| !line.trim().is_empty())
-        .unwrap_or(first);
+    let last = lines.iter().rposition(|line| !is_blank(line)).unwrap_or(first);
+    steps::look(lines[first..=last].iter().map(|line| line.len()).sum());
     lines[first..=last].join("\n").trim_end().to_owned()
 }
 

@@ -13,7 +13,7 @@ use nbhd_core::{Code, Error, Outcome, Result};
 
 use super::message::{BodyOptions, MessageHeader, ParsedMessage};
 use super::part::{self, Content, Part};
-use super::{charset, header};
+use super::{charset, header, steps};
 
 /// Reads a raw message with the default options.
 ///
@@ -70,6 +70,7 @@ fn without_second_types(message: &Message<'_>, bytes: &[u8]) -> Option<Vec<u8>> 
         .parts
         .iter()
         .filter(|part| !matches!(part.body, PartType::Multipart(_)))
+        .inspect(|part| steps::look(part.headers.len()))
     {
         let mut types = part
             .headers
@@ -171,6 +172,7 @@ fn addresses_of(value: &HeaderValue<'_>) -> Vec<super::Address> {
 
 /// The part at `index` and all below it. `id` is empty for the root, then `0`, `0.1` and so on, as Gmail numbers them.
 pub(super) fn tree<'m>(message: &'m Message<'_>, index: usize, id: String, depth: usize) -> Part<'m> {
+    steps::look(id.len());
     let Some(source) = message.parts.get(index) else {
         return Part {
             id: id.into(),

@@ -22,6 +22,7 @@ use render::Renderer;
 /// assert_eq!(nbhd_google::mime::html_to_text(html), "Dear Ada,\n\nsee the plan <https://example.com/x>.");
 /// ```
 pub fn html_to_text(html: &str) -> String {
+    super::steps::look(html.len());
     let mut renderer = Renderer::new(html.len());
     let mut emitter = CallbackEmitter::new(
         |event: CallbackEvent<'_>, _span: Span<()>| -> Option<Infallible> {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::super::steps;
 use super::style;
 use super::tag::{self, Tag};
 
@@ -100,6 +101,7 @@ impl Renderer {
 
     /// A start tag begins.
     pub(super) fn open(&mut self, name: &[u8]) {
+        steps::look(name.len());
         self.current = tag::of(name);
         self.attributes.href.clear();
         self.attributes.alt.clear();
@@ -113,6 +115,7 @@ impl Renderer {
 
     /// The name of an attribute.
     pub(super) fn attribute(&mut self, name: &[u8]) {
+        steps::look(name.len());
         self.attribute = match (name, self.current) {
             (b"href", Some((Tag::Anchor, _))) => Attribute::Href,
             (b"alt", Some((Tag::Image, _))) => Attribute::Alt,
@@ -128,6 +131,7 @@ impl Renderer {
 
     /// The value of the attribute that was named last.
     pub(super) fn value(&mut self, value: &[u8]) {
+        steps::look(value.len());
         match std::mem::replace(&mut self.attribute, Attribute::Other) {
             Attribute::Href => self
                 .attributes
@@ -186,6 +190,7 @@ impl Renderer {
 
     /// An end tag. Elements that were left open within it end too.
     pub(super) fn close(&mut self, name: &[u8]) {
+        steps::look(name.len());
         let Some((tag, name)) = tag::of(name) else { return };
         if self.counts[usize::from(name)] == 0 {
             if matches!(tag, Tag::Break) && self.hidden == 0 {
@@ -194,6 +199,7 @@ impl Renderer {
             return;
         }
         while let Some(top) = self.stack.last() {
+            steps::look(0);
             let found = top.name == name;
             // A stray `</p>` or `</span>` within a cell must not end the table around it.
             if !found
@@ -212,6 +218,7 @@ impl Renderer {
 
     /// Text between tags, entities decoded.
     pub(super) fn text(&mut self, text: &str) {
+        steps::look(text.len());
         if self.hidden > 0 || self.stack.last().is_some_and(|top| top.tiny) {
             return;
         }
@@ -275,6 +282,7 @@ impl Renderer {
                     .iter_mut()
                     .rev()
                     .take(64)
+                    .inspect(|_| steps::look(0))
                     .find(|open| matches!(open.tag, Tag::List | Tag::Ordered));
                 let indent = "  ".repeat(self.lists.saturating_sub(1).min(MAX_MARKS));
                 self.item = Some(match list {
@@ -326,6 +334,7 @@ impl Renderer {
     }
 
     fn pop(&mut self) {
+        steps::look(0);
         let Some(open) = self.stack.pop() else { return };
         self.counts[usize::from(open.name)] -= 1;
         if open.hidden {
@@ -415,15 +424,19 @@ impl Renderer {
         if let Some(item) = self.item.take() {
             self.out.push_str(&item);
         }
-        if let Some(link) = &mut self.link
-            && self.out[link.start.min(self.out.len())..].trim().is_empty()
-        {
-            link.start = self.out.len();
+        if let Some(link) = &mut self.link {
+            let written = &self.out[link.start.min(self.out.len())..];
+            let inked = written.trim_start();
+            steps::look(written.len() - inked.len());
+            if inked.is_empty() {
+                link.start = self.out.len();
+            }
         }
     }
 
     fn marks(&mut self, depth: usize) {
         for _ in 0..depth.min(MAX_MARKS) {
+            steps::look(0);
             self.out.push_str("> ");
         }
     }
@@ -451,6 +464,7 @@ impl Renderer {
     fn end_link(&mut self) {
         let Some(link) = self.link.take() else { return };
         let start = link.start.min(self.out.len());
+        steps::look(self.out.len() - start + link.href.len());
         let text = self.out[start..].trim();
         let href = link.href.as_str();
         let scheme = href.split_once(':').map_or("", |(scheme, _)| scheme);
