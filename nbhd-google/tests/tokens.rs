@@ -4,11 +4,12 @@
 mod stage;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use nbhd_core::store::MemoryStore;
 use nbhd_core::testkit::{Call, Reply};
 use nbhd_core::tokens::TokenStore;
 use nbhd_core::vault::Vault;
@@ -33,6 +34,8 @@ struct Tokens {
     rows: Arc<Rows>,
     faults: Mutex<VecDeque<Fault>>,
     loads_fail: AtomicUsize,
+    /// Loads are begun and never end.
+    loads_hang: AtomicBool,
     bound: AtomicUsize,
     saves: AtomicUsize,
 }
@@ -59,6 +62,9 @@ impl TokenStore for Tokens {
     async fn load(&self, provider: &str, account: &str) -> Result<Option<String>> {
         if self.loads_fail.load(Ordering::Relaxed) > 0 {
             return Err(down());
+        }
+        if self.loads_hang.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
         }
         let rows = self.rows.0.lock().unwrap();
         Ok(rows.get(&(provider.to_owned(), account.to_owned())).cloned())
@@ -183,14 +189,64 @@ async fn a_storage_that_is_away_decides_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_comes_second_takes_what_the_first_one_saved() {
+async fn a_storage_that_hangs_ends_calls_and_not_the_account() {
     let (stage, tokens) = (Stage::new(empty), Arc::new(Tokens::default()));
-    let hosts = [(); 3].map(|()| host(&stage, &tokens, KEY));
+    let account = stage.google_on(&host(&stage, &tokens, KEY)).account("tenant-42");
+    account.connect(Secret::new(REFRESH_TOKEN)).await.unwrap();
+    stage.expire();
+    tokens.loads_hang.store(true, Ordering::Relaxed);
+    tokio::time::pause();
+    for answer in join_all((0..3).map(|_| account.access_token())).await {
+        assert_eq!(answer.unwrap_err().code(), Code::StoreUnavailable);
+    }
+    let asked = account.status().await;
+    assert_eq!(asked.unwrap_err().code(), Code::StoreUnavailable);
+    tokio::time::resume();
+    tokens.loads_hang.store(false, Ordering::Relaxed);
+    assert!(account.access_token().await.is_ok());
+    assert_eq!(stage.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn a_record_that_claims_to_be_the_last_is_replaced_all_the_same() {
+    let (stage, tokens) = (Stage::new(empty), Arc::new(Tokens::default()));
+    let account = stage.google_on(&host(&stage, &tokens, KEY)).account("tenant-42");
+    account.connect(Secret::new(REFRESH_TOKEN)).await.unwrap();
+    for row in tokens.rows.0.lock().unwrap().values_mut() {
+        let mut record: serde_json::Value = serde_json::from_str(row).unwrap();
+        record["revision"] = json!(u64::MAX);
+        *row = record.to_string();
+    }
+    // Each in turn is the newest, in this process and in another one.
+    let other = stage.google_on(&host(&stage, &tokens, KEY)).account("tenant-42");
+    for (account, number) in [(&account, 2), (&other, 3), (&account, 4)] {
+        stage.expire();
+        let token = account.access_token().await.unwrap().token;
+        assert_eq!(*token.expose(), format!("ya29.access-{number:010}"));
+        let again = account.access_token().await.unwrap().token;
+        assert_eq!(again.expose(), token.expose());
+    }
+    account.connect(Secret::new(REFRESH_TOKEN)).await.unwrap();
+    assert_eq!(other.status().await.unwrap().state, ConnectionState::Active);
+    assert_eq!(stage.refreshes(), 5);
+}
+
+#[tokio::test]
+async fn whoever_comes_second_takes_what_the_first_one_saved() {
+    // Three processes that know nothing of each other but the store and the program's storage, on the machine's clock.
+    let (stage, tokens) = (Stage::new(empty), Arc::new(Tokens::default()));
+    let store = Arc::new(MemoryStore::new());
+    let hosts = [(); 3].map(|()| {
+        Host::builder(store.clone())
+            .with_vault(Vault::with_key(Secret::new(KEY)))
+            .with_tokens(tokens.clone())
+            .build()
+    });
     let accounts = hosts
         .each_ref()
         .map(|host| stage.google_on(host).account("tenant-42"));
+    stage.plan([token("ya29.short", &json!({"expires_in": 0}))]);
     accounts[0].connect(Secret::new(REFRESH_TOKEN)).await.unwrap();
-    stage.expire();
     let answers = join_all(
         accounts
             .iter()

@@ -13,7 +13,7 @@ use super::{ConnectionState, verdict};
 use crate::credentials::{Granted, refused};
 
 /// How long a refresh may take, waiting for another process included.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// How long the lease is held at most. Longer than [`LIMIT`], so that a holder within its limit still holds it.
 const LEASE: Duration = Duration::from_secs(40);

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use nbhd_core::store::{Commit, Committed, Guard, Lease, Write};
 use nbhd_core::tokens::TokenStore;
-use nbhd_core::{Error, Operation, Result};
+use nbhd_core::{Code, Error, Operation, Outcome, Result};
 
 use super::keeper::Inner;
-use super::lease::{LOOK_AGAIN, TRIES};
+use super::lease::{LIMIT, LOOK_AGAIN, TRIES};
 use super::record::Record;
 
 /// What accounts are called in a program's storage.
@@ -45,7 +45,7 @@ impl Inner {
                 version: stored.version,
             }));
         };
-        let text = tokens.load(PROVIDER, &self.account).await?;
+        let text = answered(tokens.load(PROVIDER, &self.account)).await?;
         Ok(text.map(|text| Stored {
             version: Record::parse(&text).map_or(0, |record| record.revision),
             text,
@@ -119,15 +119,17 @@ impl Inner {
     ) -> Result<Option<u64>> {
         // Later than what was read, and than what stood there before the program deleted it.
         let now = self.host.clock().now().timestamp_millis().unsigned_abs();
-        record.revision = now.max(before.map_or(0, |before| before.version) + 1);
+        // What was read may claim to be the last there can be: then all are, and the comparison alone tells them apart.
+        record.revision = now.max(before.map_or(0, |before| before.version.saturating_add(1)));
         let text = record.to_text()?;
         let previous = before.map(|before| before.text.as_str());
         let mut tries = 1;
         let saved = loop {
-            match tokens.save(PROVIDER, &self.account, &text, previous).await {
+            match answered(tokens.save(PROVIDER, &self.account, &text, previous)).await {
                 Ok(false) if tries > 1 => {
                     // The first one may have arrived after all.
-                    break tokens.load(PROVIDER, &self.account).await?.as_deref() == Some(&text);
+                    let found = answered(tokens.load(PROVIDER, &self.account)).await?;
+                    break found.as_deref() == Some(&text);
                 }
                 Ok(saved) => break saved,
                 Err(error) => again(operation, &mut tries, error).await?,
@@ -152,6 +154,18 @@ impl Inner {
         let own = self.host.tokens()?;
         Some(BOUND.try_with(Arc::clone).unwrap_or_else(|_| own.clone()))
     }
+}
+
+/// What the program's storage answers. Whoever waits for it waits no longer than for a refresh, by the machine's clock: one that hangs
+/// would end the account for good, since all callers wait for the one who asks.
+async fn answered<T>(asked: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(LIMIT, asked).await.unwrap_or_else(|_| {
+        Err(Error::new(
+            Code::StoreUnavailable,
+            "the program's storage of tokens did not answer",
+        )
+        .with_outcome(Outcome::Unknown))
+    })
 }
 
 /// Waits before a write is repeated; the error itself when it is not.
