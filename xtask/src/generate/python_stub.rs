@@ -33,7 +33,7 @@ pub(super) fn text(module: &Module, model: &Model) -> Result<String, String> {
     let mut body = "__version__: str\n".to_owned();
     for function in module.functions.values() {
         body.push('\n');
-        write_function(&mut body, function, model, "")?;
+        write_function(&mut body, function, model, &Place::default())?;
     }
     for (name, class) in &module.classes {
         write_class(&mut body, name, class, model)?;
@@ -90,17 +90,41 @@ fn imports(body: &str, model: &Model) -> String {
 
 fn write_class(out: &mut String, name: &str, class: &Class, model: &Model) -> Result<(), String> {
     let _ = write!(out, "\n@final\nclass {name}:\n    {}\n", quoted(&class.doc, name));
+    let hides_list = class.methods.iter().any(|method| method.name == "list");
     for method in class.methods.iter().filter(|method| is_shown(&method.name)) {
         out.push('\n');
-        let mut written = String::new();
-        write_function(&mut written, method, model, "    ")?;
-        // A method `list` hides the type from the annotations of its class.
-        if class.methods.iter().any(|method| method.name == "list") {
-            written = written.replace(" list[", " builtins.list[");
-        }
-        out.push_str(&written);
+        let place = Place {
+            indent: "    ",
+            hides_list,
+        };
+        write_function(out, method, model, &place)?;
     }
     Ok(())
+}
+
+/// Where a function stands.
+#[derive(Default)]
+struct Place {
+    indent: &'static str,
+    /// A method `list` hides the type from the annotations of its class.
+    hides_list: bool,
+}
+
+impl Place {
+    /// A type as it is called here.
+    fn spelled(&self, kind: &str) -> String {
+        let mut out = String::new();
+        let mut rest = kind;
+        while let Some((before, inner)) = rest.split_once("list[") {
+            out.push_str(before);
+            if self.hides_list && !before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.')) {
+                out.push_str("builtins.");
+            }
+            out.push_str("list[");
+            rest = inner;
+        }
+        out + rest
+    }
 }
 
 /// How a value prints and that a handle is not pickled are no matter of types.
@@ -108,7 +132,8 @@ fn is_shown(name: &str) -> bool {
     !matches!(name, "__repr__" | "__reduce__")
 }
 
-fn write_function(out: &mut String, function: &Function, model: &Model, indent: &str) -> Result<(), String> {
+fn write_function(out: &mut String, function: &Function, model: &Model, place: &Place) -> Result<(), String> {
+    let indent = place.indent;
     let mut parameters = match function.kind {
         FunctionKind::Free | FunctionKind::Static => Vec::new(),
         FunctionKind::Constructor => vec!["cls".to_owned()],
@@ -122,7 +147,7 @@ fn write_function(out: &mut String, function: &Function, model: &Model, indent: 
                 parameters.push("*".to_owned());
             }
             Parameter::One { name, kind, default } => {
-                let kind = kind.as_deref().unwrap_or("Any");
+                let kind = place.spelled(kind.as_deref().unwrap_or("Any"));
                 parameters.push(match default {
                     Some(default) => format!("{name}: {kind} = {default}"),
                     None => format!("{name}: {kind}"),
@@ -133,7 +158,7 @@ fn write_function(out: &mut String, function: &Function, model: &Model, indent: 
                 if !by_name {
                     parameters.push("*".to_owned());
                 }
-                parameters.extend(options(function, name, kind.as_deref(), model)?);
+                parameters.extend(options(function, name, kind.as_deref(), model, place)?);
             }
         }
     }
@@ -146,7 +171,7 @@ fn write_function(out: &mut String, function: &Function, model: &Model, indent: 
         }
         _ => {}
     }
-    let returns = function.returns.as_deref().unwrap_or("Any");
+    let returns = place.spelled(function.returns.as_deref().unwrap_or("Any"));
     let one_line = format!(
         "{indent}def {}({}) -> {returns}:",
         function.name,
@@ -175,6 +200,7 @@ fn options(
     name: &str,
     kind: Option<&str>,
     model: &Model,
+    place: &Place,
 ) -> Result<Vec<String>, String> {
     let unknown = || {
         format!(
@@ -201,7 +227,7 @@ fn options(
         .iter()
         .filter(|field| !taken.contains(field.name.as_str()))
         .map(|field| {
-            let kind = python(&field.kind);
+            let kind = place.spelled(&python(&field.kind));
             if field.required {
                 format!("{}: {kind}", field.name)
             } else if kind.ends_with("| None") {
@@ -212,4 +238,23 @@ fn options(
             }
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn a_hidden_list_is_called_by_its_whole_name_wherever_it_stands() {
+        let hidden = Place {
+            hides_list: true,
+            ..Place::default()
+        };
+        let kind = "Mapping[str, list[list[int]]] | Awaitable[list[Tasklist[int]]] | None";
+        assert_eq!(
+            hidden.spelled(kind),
+            "Mapping[str, builtins.list[builtins.list[int]]] | Awaitable[builtins.list[Tasklist[int]]] | None"
+        );
+        assert_eq!(Place::default().spelled(kind), kind);
+    }
 }
