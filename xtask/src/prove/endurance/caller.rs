@@ -15,6 +15,12 @@ use crate::prove::stage::Stage;
 /// Nothing may take longer than this: whoever waits so long waits for ever.
 pub(super) const FOR_EVER: Duration = Duration::from_secs(20);
 
+/// For how long a call is tried that has to succeed: on a busy machine a healthy one may miss its deadline now and then.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long leases are, in milliseconds: longer than a proof takes, and shorter than a jump of a clock.
+const LEASE: &str = "600000";
+
 /// The process.
 pub(super) struct Caller {
     child: Child,
@@ -53,7 +59,7 @@ impl Caller {
         } else {
             site.class
         };
-        command.args(["--store", address, "--class", class, "--lease", "60000"]);
+        command.args(["--store", address, "--class", class, "--lease", LEASE]);
         command.args(["--cap", "1000000000", "--gate", "100000"]);
         command.args(["--deadline", &DEADLINE.to_string()]);
         if let Some(sabotage) = sabotage {
@@ -128,29 +134,25 @@ impl Caller {
         })
     }
 
-    /// Makes a call that has to succeed.
-    pub(super) fn must(&mut self, command: &Value) -> Result<Value, String> {
-        let answer = self.call(command)?;
-        answer.ok.ok_or_else(|| {
-            format!(
-                "{command} answered {} ({}) without a fault",
-                answer.code, answer.outcome
-            )
-        })
+    /// Makes a call until it succeeds, and returns what it returned: the store is there, and the client finds it by itself. For calls
+    /// that may be made twice.
+    pub(super) fn until_it_succeeds(&mut self, command: &Value) -> Result<Value, String> {
+        self.until(|| command.clone())
     }
 
-    /// Makes a call until it succeeds: the store is there again, and the client finds it by itself.
-    pub(super) fn until_it_succeeds(&mut self, command: &Value) -> Result<(), String> {
+    /// The same with a new command for each try.
+    pub(super) fn until(&mut self, mut command: impl FnMut() -> Value) -> Result<Value, String> {
         let began = std::time::Instant::now();
         loop {
-            let answer = self.call(command)?;
-            if answer.ok.is_some() {
-                return Ok(());
+            let command = command();
+            let answer = self.call(&command)?;
+            if let Some(ok) = answer.ok {
+                return Ok(ok);
             }
-            if began.elapsed() > FOR_EVER {
+            if began.elapsed() > PATIENCE {
                 return Err(format!(
-                    "the store is there again, and {command} still answers {}",
-                    answer.code
+                    "the store is there, and {command} still answers {} ({})",
+                    answer.code, answer.outcome
                 ));
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -59,7 +59,7 @@ pub(super) fn attack(
     let failed = |error: std::io::Error| error.to_string();
     std::fs::rename(folder, &aside).map_err(failed)?;
     judge.all_fail(&mut caller, "a file that is gone")?;
-    caller.must(&json!({"call": "close"}))?;
+    caller.until_it_succeeds(&json!({"call": "close"}))?;
     judge.all_fail(&mut caller, "a file that is gone, and would be opened anew,")?;
 
     std::fs::create_dir(folder).map_err(failed)?;
@@ -73,7 +73,7 @@ pub(super) fn attack(
 
     judge.jumps(&mut caller, &mut |caller, micros| {
         let shift = json!({"call": "shift_clock", "micros": micros});
-        caller.must(&shift).map(drop)
+        caller.until_it_succeeds(&shift).map(drop)
     })
 }
 
@@ -90,13 +90,13 @@ fn kills(
         let add = json!({"call": "add", "key": "counted", "op_id": format!("killed-{n}")});
         let mut victim = start()?;
         // It has the file open before it counts.
-        victim.must(&sum)?;
+        victim.until_it_succeeds(&sum)?;
         victim.die_within(&add, Duration::from_micros(random() % COMMIT))?;
         judge.done.cuts += 1;
-        judge.done.lost += u64::from(caller.must(&sum)?.as_i64() == Some(made + 1));
-        caller.must(&add)?;
+        judge.done.lost += u64::from(caller.until_it_succeeds(&sum)?.as_i64() == Some(made + 1));
+        caller.until_it_succeeds(&add)?;
         made += 1;
-        caller.must(&add)?;
+        caller.until_it_succeeds(&add)?;
     }
     judge.each_is_made_once(caller, made)
 }

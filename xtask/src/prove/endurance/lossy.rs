@@ -1,7 +1,5 @@
 //! What a Redis loses that nobody made durable, and who refuses to stand on it.
 
-use std::time::Duration;
-
 use nbhd_core::testkit::RedisFsync;
 use serde_json::json;
 
@@ -11,12 +9,15 @@ use super::site;
 use crate::prove::row::Seen;
 use crate::prove::stage::Stage;
 
+/// How many events are accepted before the worker is killed, and then the server.
+const ENOUGH: u64 = 200;
+
 /// Shows both.
 pub(super) fn show(stage: &Stage, seen: &mut Seen) -> Result<(), String> {
     for fsync in [RedisFsync::None, RedisFsync::EverySecond] {
         let site = site::redis(fsync)?;
         let mut caller = Caller::start(stage, &site, &site.address, None)?;
-        caller.must(&json!({"call": "create"}))?;
+        caller.until_it_succeeds(&json!({"call": "create"}))?;
         for (who, call) in [
             ("inbox", json!({"call": "accept", "name": "n"})),
             ("ledger", json!({"call": "hold"})),
@@ -51,7 +52,7 @@ fn lose(stage: &Stage, site: &site::Site) -> Result<(u64, u64), String> {
     let server = site.server.as_deref().ok_or("it has no server")?;
     let crew = Crew::new(stage, site, Setting::for_events(200));
     let plan = Plan {
-        end: End::After(Duration::from_millis(1_500)),
+        end: End::At("accept.after", ENOUGH),
         accept: 1_000_000,
     };
     crew.live(plan, &site.address)?;
