@@ -38,6 +38,9 @@ const POINTS: [&str; 22] = [
 /// How many processes work at the same time.
 const AT_ONCE: usize = 3;
 
+/// How often at most processes are sent to a point that too few have met: how far one comes is the moment's.
+const ROUNDS: usize = 20;
+
 pub(in crate::prove) const ROW: Row = Row {
     name: "crash",
     promise: "what was accepted is handled, each effect is there once, no cap is passed",
@@ -161,6 +164,7 @@ fn attack(
     if defect.is_some() {
         setting.sleepers = 5;
         setting.lanes = 8;
+        setting.lease = Duration::from_millis(250);
         setting.patience = Duration::from_secs(1);
     }
     site::create(stage, site)?;
@@ -234,7 +238,7 @@ fn expect_an_attack(seen: &mut Seen, name: &str, counts: &Counts, log: &super::l
 
 /// Kills at each point as often as is asked; whoever did not come by in one life is given another.
 fn kill_at_points(crew: &Crew<'_>, counts: &Counts) -> Result<(), String> {
-    for _ in 0..4 {
+    for _ in 0..ROUNDS {
         let plans: Vec<Plan> = {
             let log = crew.log();
             let missing = |point: &str| {
@@ -295,9 +299,5 @@ fn drain(crew: &Crew<'_>, counts: &Counts) -> Result<(), String> {
         accept: missing.div_ceil(AT_ONCE as u64),
     };
     crew.live_all(&[plan; AT_ONCE], AT_ONCE)?;
-    // What was never acknowledged is offered until it is.
-    while !crew.log().open.is_empty() {
-        crew.live(Plan { accept: 0, ..plan }, &crew.site.address)?;
-    }
-    Ok(())
+    crew.accept_the_rest()
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -18,6 +18,12 @@ use crate::prove::stage::Stage;
 
 /// How long a process may be silent: one that works says so at every step.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// How often it is looked whether somebody is ready or has to end.
+pub(super) const LOOK: Duration = Duration::from_millis(5);
+
+/// How many lives it may take at most until everything that was offered is accepted.
+const LIVES: usize = 50;
 
 /// How many events are offered once more to one process.
 const AGAIN: usize = 4;
@@ -49,7 +55,7 @@ impl Setting {
             cap: (events * 40) as i64,
             gate: events / 5 + 1,
             lanes: 48,
-            lease: Duration::from_millis(250),
+            lease: Duration::from_secs(1),
             sleepers: 25,
             patience: Duration::from_secs(20),
             sabotage: None,
@@ -68,12 +74,58 @@ pub(super) enum End {
     Done,
 }
 
+/// Processes that work beside each other, from when the last of them is ready until all are told to end.
+#[derive(Default)]
+pub(super) struct Together {
+    ready: Mutex<Vec<u64>>,
+    gone: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Together {
+    /// Waits until so many are ready, or have failed; the lives of those that are ready.
+    pub(super) fn wait(&self, all: usize) -> Vec<u64> {
+        loop {
+            let ready = self.ready.lock().expect("no thread of this row panics").clone();
+            if ready.len() + self.gone.load(Ordering::Relaxed) >= all {
+                return ready;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn is_ready(&self, life: u64) {
+        self.ready
+            .lock()
+            .expect("no thread of this row panics")
+            .push(life);
+    }
+
+    fn wait_for_the_end(&self) {
+        while !self.over.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Ends them all.
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
 /// One process to come.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
     pub(super) end: End,
     /// How many new events are offered to it.
     pub(super) accept: u64,
+}
+
+/// What ends a process.
+#[derive(Clone, Copy)]
+enum Until<'a> {
+    Planned(End),
+    Told(&'a Together),
 }
 
 /// Who works on one store.
@@ -122,31 +174,69 @@ impl<'a> Crew<'a> {
         }
     }
 
+    /// Offers what was never acknowledged until it is: nobody is in the way any more.
+    pub(super) fn accept_the_rest(&self) -> Result<(), String> {
+        let rest = Plan {
+            end: End::Done,
+            accept: 0,
+        };
+        for _ in 0..LIVES {
+            if self.log().open.is_empty() {
+                return Ok(());
+            }
+            self.live(rest, &self.site.address)?;
+        }
+        let open = &self.log().open;
+        match open.first() {
+            None => Ok(()),
+            Some(one) => Err(format!(
+                "{} events, {one} among them, were not accepted in {LIVES} lives",
+                open.len()
+            )),
+        }
+    }
+
     /// One process, from its birth to its end, on the store at `address`.
     pub(super) fn live(&self, plan: Plan, address: &str) -> Result<(), String> {
+        self.live_until(plan.accept, Until::Planned(plan.end), address)
+    }
+
+    /// One of several processes that end when all are told to.
+    pub(super) fn live_together(
+        &self,
+        accept: u64,
+        together: &Together,
+        address: &str,
+    ) -> Result<(), String> {
+        let lived = self.live_until(accept, Until::Told(together), address);
+        together.gone.fetch_add(1, Ordering::Relaxed);
+        lived
+    }
+
+    fn live_until(&self, accept: u64, until: Until<'_>, address: &str) -> Result<(), String> {
         let life = self.lives.fetch_add(1, Ordering::Relaxed);
         let again = self.log().again(AGAIN, random());
         let mut command = self.program(address);
         command.args(["live", "--life", &format!("e{life}")]);
-        command.args(["--accept", &plan.accept.to_string()]);
+        command.args(["--accept", &accept.to_string()]);
         command.args(["--sleepers", &self.setting.sleepers.to_string()]);
         command.args(["--patience", &self.setting.patience.as_millis().to_string()]);
         if !again.is_empty() {
             command.args(["--again", &again.join(",")]);
         }
-        match plan.end {
-            End::At(point, times) => {
+        match until {
+            Until::Planned(End::At(point, times)) => {
                 command.args(["--kill-at", &format!("{point}:{times}")]);
             }
-            End::After(_) => {
+            Until::Planned(End::After(_)) | Until::Told(_) => {
                 command.arg("--linger");
             }
-            End::Done => {}
+            Until::Planned(End::Done) => {}
         }
-        self.run(command, plan.end, &again)
+        self.run(life, command, until, &again)
     }
 
-    fn run(&self, mut command: Command, end: End, again: &[String]) -> Result<(), String> {
+    fn run(&self, life: u64, mut command: Command, until: Until<'_>, again: &[String]) -> Result<(), String> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -166,7 +256,7 @@ impl<'a> Crew<'a> {
                     if line == "ready" {
                         let _ = ready.send(());
                     }
-                    self.log().take(&line);
+                    self.log().take(life, &line);
                     let _ = step.send(());
                 }
             });
@@ -175,10 +265,20 @@ impl<'a> Crew<'a> {
                 let _ = errors.read_to_string(&mut text);
                 text
             });
-            if let End::After(time) = end {
-                let _ = is_ready.recv_timeout(LIMIT);
-                std::thread::sleep(time);
-                let _ = child.kill();
+            match until {
+                Until::Planned(End::After(time)) => {
+                    let _ = is_ready.recv_timeout(LIMIT);
+                    std::thread::sleep(time);
+                    let _ = child.kill();
+                }
+                Until::Told(together) => {
+                    if is_ready.recv_timeout(LIMIT).is_ok() {
+                        together.is_ready(life);
+                        together.wait_for_the_end();
+                    }
+                    let _ = child.kill();
+                }
+                Until::Planned(End::At(..) | End::Done) => {}
             }
             // The output ends when the process does; one that hangs is ended.
             let watch = scope.spawn(move || {
@@ -210,9 +310,11 @@ impl<'a> Crew<'a> {
                 log.open.insert(name.clone());
             }
         }
-        match (status.signal(), end) {
-            (Some(9), End::At(point, _)) => *log.killed_at.entry(point.to_owned()).or_default() += 1,
-            (Some(9), End::After(_)) => log.killed_at_random += 1,
+        match (status.signal(), until) {
+            (Some(9), Until::Planned(End::At(point, _))) => {
+                *log.killed_at.entry(point.to_owned()).or_default() += 1;
+            }
+            (Some(9), Until::Planned(End::After(_)) | Until::Told(_)) => log.killed_at_random += 1,
             (None, _) if status.success() => {}
             _ => {
                 let last = said.lines().last().unwrap_or_default();

@@ -13,6 +13,8 @@ pub(super) struct Log {
     pub(super) duplicates: u64,
     /// Events whose effect was acknowledged.
     pub(super) handled: BTreeSet<String>,
+    /// How many of them each process handled.
+    pub(super) handled_by: BTreeMap<u64, u64>,
     /// How often each was sent, by the platform's log.
     pub(super) sent: BTreeMap<String, u64>,
     /// Acknowledged holds, and what is known of their bill.
@@ -40,8 +42,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Takes one line.
-    pub(super) fn take(&mut self, line: &str) {
+    /// Takes one line, of the process that is called so.
+    pub(super) fn take(&mut self, life: u64, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["ready" | "end"] => {}
@@ -57,6 +59,7 @@ impl Log {
             }
             ["e", name] => {
                 self.handled.insert(name.to_owned());
+                *self.handled_by.entry(life).or_default() += 1;
             }
             ["s", name] => *self.sent.entry(name.to_owned()).or_default() += 1,
             ["h", id, amount] => {
