@@ -1,8 +1,9 @@
 //! One assistant turn in a process that may be killed at any point: the victim of the proof that nothing is doubled or lost.
 //!
 //! It takes the webhook call of `--call`, works until the inbox has nothing ready, and prints one line of JSON. Every write of the
-//! store, every request and every reply is a point before and after which `--kill-at` ends the process as `kill -9` does. The next
-//! run on the same store is given a later clock with `--clock-offset`, so that the leases of the killed one have ended.
+//! store, every request and every reply is a point before and after which `--kill-at` or `--kill-point` ends the process as
+//! `kill -9` does. The next run on the same store is given a later clock with `--clock-offset`, so that the leases of the killed one
+//! have ended.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use nbhd_core::testkit::{
 use nbhd_core::transport::{Socket, Transport};
 use nbhd_core::{Host, Timestamp};
 use nbhd_examples::assistant::Assistant;
+use nbhd_examples::endurance::planned;
 use nbhd_examples::world::World;
 use nbhd_google::ConnectionState;
 use serde_json::json;
@@ -45,6 +47,9 @@ struct Arguments {
     /// The point at which the process is killed, from 1.
     #[arg(long)]
     kill_at: Option<u64>,
+    /// The point by its name, and which time that it is passed: `request.write.before:3`. Places move from run to run, names less.
+    #[arg(long, conflicts_with = "kill_at")]
+    kill_point: Option<String>,
     /// Names every point that was passed.
     #[arg(long)]
     count_points: bool,
@@ -90,7 +95,11 @@ fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let world: World = serde_json::from_str(&read(&arguments.world)?)?;
-    let plan = arguments.kill_at.map_or_else(KillPlan::counting, KillPlan::at);
+    let plan = match (&arguments.kill_point, arguments.kill_at) {
+        (Some(point), _) => planned(point)?,
+        (None, Some(at)) => KillPlan::at(at),
+        (None, None) => KillPlan::counting(),
+    };
     let receipts = Arc::new(MemoryReceipts::default());
     let host = host(arguments, &plan, receipts.clone())?;
     let account = world

@@ -12,7 +12,7 @@ mod work;
 pub use check::check;
 pub use obey::obey;
 pub use place::{Place, named_point};
-pub use work::{Life, live};
+pub use work::{Life, live, planned};
 
 /// Says one line, at once and whole: a pipe keeps what a killed process wrote.
 pub(crate) fn say(line: &str) {

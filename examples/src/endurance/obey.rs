@@ -7,14 +7,14 @@ use nbhd_core::inbox::NewEvent;
 use nbhd_core::outbox::{Intent, NewIntent, Part, SendPart};
 use nbhd_core::store::{Commit, Write};
 use nbhd_core::{Code, Error, Result};
-use nbhd_llm::budget::{HoldRequest, Settled};
+use nbhd_llm::budget::HoldRequest;
 use serde_json::{Map, Value, json};
 
 use super::place::{Place, Standing};
 use super::{say, work};
 
-/// Reads one command a line, `{"call": …, …}`, and answers each with a line: what it returned, or the error's code, outcome
-/// and whether a retry can help; and the seconds it took.
+/// Reads one command a line, `{"call": …, …}`, and answers each with a line: what it returned, or the error's code and
+/// outcome; and the seconds it took.
 pub async fn obey(place: &Place) -> Result<()> {
     let standing = place.stand(None)?;
     say("ready");
@@ -26,12 +26,7 @@ pub async fn obey(place: &Place) -> Result<()> {
         let answer = call(place, &standing, &command).await;
         let mut said = match answer {
             Ok(value) => json!({"ok": value}),
-            Err(error) => json!({
-                "code": error.code(),
-                "outcome": error.outcome(),
-                "retryable": error.retryable(),
-                "message": error.message(),
-            }),
+            Err(error) => json!({"code": error.code(), "outcome": error.outcome()}),
         };
         said["seconds"] = json!(began.elapsed().as_secs_f64());
         say(&said.to_string());
@@ -49,7 +44,6 @@ async fn call(place: &Place, standing: &Standing, command: &Value) -> Result<Val
         }
         "close" => store.close().await.map(|()| Value::Null),
         "create" => store.create().await.map(|()| Value::Null),
-        "durability" => Ok(json!(store.durability().await?)),
         "now" => Ok(json!(store.now().await?.timestamp_micros())),
         "get" => Ok(json!(store.get(&text("key")).await?.map(|record| record.value))),
         "sum" => Ok(json!(store.sum(&text("key")).await?)),
@@ -75,10 +69,6 @@ async fn call(place: &Place, standing: &Standing, command: &Value) -> Result<Val
             };
             Ok(json!(standing.inbox.accept(event).await?))
         }
-        "next" => {
-            let work = standing.inbox.claim().await?;
-            Ok(json!(work.map(|work| work.event().data["name"].clone())))
-        }
         "pass" => Ok(json!(store.commit(place.pass(text("who"))).await?)),
         "hold" => {
             let request = HoldRequest::new("test", "model", work::bound()?, 100)
@@ -86,11 +76,7 @@ async fn call(place: &Place, standing: &Standing, command: &Value) -> Result<Val
                 .with_lifetime(std::time::Duration::from_secs(600));
             let hold = standing.ledger.hold(request).await?;
             let id = hold.id().to_owned();
-            if command["settle"] == true {
-                hold.settle(Settled::Final(nbhd_llm::price::NanoUsd(100))).await?;
-            } else {
-                hold.forget();
-            }
+            hold.forget();
             Ok(json!(id))
         }
         "send" => {

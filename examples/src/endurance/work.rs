@@ -116,10 +116,11 @@ pub async fn live(place: &Place, life: &Life) -> Result<()> {
     Ok(())
 }
 
-fn planned(text: &str) -> Result<Arc<KillPlan>> {
+/// A plan from `name:n`, that kills at the point of this name when it is passed for the `n`-th time.
+pub fn planned(text: &str) -> Result<Arc<KillPlan>> {
     let (point, times) = text
         .split_once(':')
-        .ok_or_else(|| Error::new(Code::InvalidInput, "a point is `name.before:n` or `name.after:n`"))?;
+        .ok_or_else(|| Error::new(Code::InvalidInput, "a point is `name:n`"))?;
     let times = times
         .parse()
         .map_err(|_| Error::new(Code::InvalidInput, "how often is a number"))?;
