@@ -103,7 +103,8 @@ impl Played {
 
 #[tokio::test]
 async fn every_case_holds() {
-    let (stores, kinds) = (Stores::start(), kinds());
+    let kinds = kinds();
+    let stores = Stores::start(&kinds);
     let mut count = 0;
     let mut stored: BTreeMap<&str, u32> = BTreeMap::new();
     let mut failed = Vec::new();
