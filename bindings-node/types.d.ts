@@ -1021,8 +1021,10 @@ export interface IntentPart {
   result: any;
   /** Why it was refused, not sent or is unknown. */
   error: ErrorData | null;
-  /** When it was first begun, ISO 8601, where the platform deduplicates its key from then on. */
-  beganAt: string | null;
+  /** Until when it is sent again while it is unknown, ISO 8601: so long the platform surely deduplicates its key. */
+  resendUntil: string | null;
+  /** The taking of the lease under which it was last begun, 0 before: what is said of an earlier one is out of date. */
+  epoch: number;
 }
 
 /** What a `text/calendar` part says; a hint for a list, not a parsed calendar. */

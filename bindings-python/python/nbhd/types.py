@@ -911,8 +911,10 @@ class IntentPart(TypedDict):
     """What the platform gave for it (message id, time …), as JSON of the channel's own."""
     error: ErrorData | None
     """Why it was refused, not sent or is unknown."""
-    began_at: str | None
-    """When it was first begun, ISO 8601, where the platform deduplicates its key from then on."""
+    resend_until: str | None
+    """Until when it is sent again while it is unknown, ISO 8601: so long the platform surely deduplicates its key."""
+    epoch: int
+    """The taking of the lease under which it was last begun, 0 before: what is said of an earlier one is out of date."""
 
 
 class Invitation(TypedDict):

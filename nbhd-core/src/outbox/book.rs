@@ -141,15 +141,23 @@ impl Outbox {
         .await
     }
 
-    /// Intents whose next part can be sent now: planned and not begun, not sent when last tried, or left `sending` by
-    /// somebody whose lease has ended. A worker gives each to [`resume`](Self::resume).
+    /// Intents whose next part can be sent now: planned and not begun, not sent when last tried, unknown where the
+    /// platform deduplicates its key, or left `sending` by somebody whose lease has ended. A worker gives each to
+    /// [`resume`](Self::resume).
     pub async fn undelivered(&self, limit: usize) -> Result<Vec<Intent>> {
         let now = score(self.host.store().now().await?);
         let mut intents = Vec::new();
         for entry in self.host.store().scan(OPEN, Range::up_to(now, limit)).await? {
             if let Some(held) = self.read(&entry.member).await? {
                 intents.push(held.intent);
+                continue;
             }
+            // It was unknown, and is forgotten.
+            let gone = Guard::Absent {
+                key: entry.member.clone(),
+            };
+            let commit = Commit::new().guard(gone).write(closed(&entry.member));
+            self.host.store().commit(commit).await?;
         }
         Ok(intents)
     }
@@ -189,6 +197,38 @@ impl Outbox {
         }))
     }
 
+    /// Puts the intent on the list, to be looked at after `wait`, or takes it off.
+    pub(super) async fn listed(&self, held: &Held, wait: Duration) -> Result<Write> {
+        if !self.goes_on(&held.intent).await? {
+            return Ok(closed(&held.name));
+        }
+        let at = self.host.store().now().await? + chrono::Duration::from_std(wait).unwrap_or_default();
+        Ok(Write::Index {
+            index: OPEN.to_owned(),
+            member: held.name.clone(),
+            score: score(at),
+            // Who is sending has set when to look at the intent again.
+            keep: held.intent.is_sending(),
+        })
+    }
+
+    /// Whether the first part that was not sent may be sent now or later, or is being sent.
+    pub(super) async fn goes_on(&self, intent: &Intent) -> Result<bool> {
+        Ok(match intent.first_unsent() {
+            Some(part) if part.state == PartState::Unknown => self.is_deduplicated(part).await?,
+            _ => intent.can_go_on(),
+        })
+    }
+
+    /// Whether the platform surely deduplicates an attempt that begins now.
+    pub(super) async fn is_deduplicated(&self, part: &Part) -> Result<bool> {
+        let until = part.resend_until.as_deref().map(str::parse::<Timestamp>);
+        match until {
+            Some(Ok(until)) => Ok(self.host.store().now().await? < until),
+            _ => Ok(false),
+        }
+    }
+
     async fn change(
         &self,
         channel: &str,
@@ -201,23 +241,7 @@ impl Outbox {
                 return Err(Error::new(Code::NotFound, "no send intent has this key"));
             };
             change(&mut held.intent)?;
-            let now = score(self.host.store().now().await?);
-            // Who is sending has set when to look at the intent again.
-            let sending = held
-                .intent
-                .parts
-                .iter()
-                .any(|part| part.state == PartState::Sending);
-            let listed = if held.intent.can_go_on() {
-                Write::Index {
-                    index: OPEN.to_owned(),
-                    member: held.name.clone(),
-                    score: now,
-                    keep: sending,
-                }
-            } else {
-                closed(&held.name)
-            };
+            let listed = self.listed(&held, Duration::ZERO).await?;
             let commit = Commit::new()
                 .with_durability(self.durability)
                 .guard(held.unchanged())
@@ -290,7 +314,8 @@ pub(super) fn fresh(new: &NewIntent, now: Timestamp) -> Result<Intent> {
         state: PartState::Pending,
         result: None,
         error: None,
-        began_at: None,
+        resend_until: None,
+        epoch: 0,
     });
     Ok(Intent {
         key: new.key.clone(),

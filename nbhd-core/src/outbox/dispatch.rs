@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::book::{Held, Outbox, closed, fresh, name, open, same_parts};
+use super::book::{Held, OPEN, Outbox, closed, fresh, name, open, same_parts};
 use super::{Intent, NewIntent, Part, PartState, SendPart};
-use crate::clock::Timestamp;
-use crate::error::ErrorData;
 use crate::inbox::{TRIES, contended, iso, score};
-use crate::store::{Commit, Committed, RENEWALS, Tenure};
+use crate::store::retention::INTENTS;
+use crate::store::{Commit, Committed, RENEWALS, Range, Tenure};
 use crate::{Code, Error, Outcome, Result};
 
 /// When to look again at an intent that could not be sent and names no time itself.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How many intents are looked through at a time.
+const PAGE: usize = 100;
+
 impl Outbox {
     /// Stores `new` unless its key is known, then sends the parts that are missing, in order. It stops at the first
-    /// part that is not sent; the answer says what became of each. A part that was sent, refused or is unknown is not
-    /// sent again.
+    /// part that is not sent; the answer says what became of each. A part that was sent or refused is not sent again, an
+    /// unknown one only as [`SendPart::dedupe_window`] says.
     ///
     /// Errors: `conflict` when the key was used for other parts, `store_conflict` while somebody else is sending,
     /// `store_unavailable` when nothing can be stored: then nothing more was sent either.
@@ -27,7 +29,7 @@ impl Outbox {
         let name = name(&new.channel, &new.account, &new.key);
         if let Some(held) = self.read(&name).await? {
             same_parts(&held.intent, &new)?;
-            if !self.goes_on(&held.intent, sender.dedupe_window()).await? {
+            if !self.goes_on(&held.intent).await? {
                 return Ok(held.intent);
             }
         }
@@ -57,13 +59,10 @@ impl Outbox {
         self.check_store().await?;
         let name = name(channel, account, key);
         let found = self.read(&name).await?.ok_or_else(unknown_key)?;
-        let window = sender.dedupe_window();
-        if !self.goes_on(&found.intent, window).await? {
-            if window.is_some() {
-                // It may stand on the list from when the platform still deduplicated it.
-                let commit = Commit::new().guard(found.unchanged()).write(closed(&name));
-                self.host.store().commit(commit).await?;
-            }
+        if !self.goes_on(&found.intent).await? {
+            // It may stand on the list from when the platform still deduplicated it.
+            let commit = Commit::new().guard(found.unchanged()).write(closed(&name));
+            self.host.store().commit(commit).await?;
             return Ok(found.intent);
         }
         let tenure = self.take(&name).await?;
@@ -74,45 +73,51 @@ impl Outbox {
     /// Makes unknown what somebody left `sending` whose lease has ended, of at most `limit` intents; those intents.
     /// [`resume`](Self::resume) does so as well: this is for whoever looks and does not send.
     pub async fn expire(&self, limit: usize) -> Result<Vec<Intent>> {
+        let now = score(self.host.store().now().await?);
+        let (mut from, mut page) = (i64::MIN, PAGE);
         let mut expired = Vec::new();
-        for intent in self.undelivered(limit).await? {
-            let is_sending =
-                |intent: &Intent| intent.parts.iter().any(|part| part.state == PartState::Sending);
-            if !is_sending(&intent) {
-                continue;
-            }
-            let name = name(&intent.channel, &intent.account, &intent.key);
-            let Some(tenure) = Tenure::take(&self.host, &name, self.lease).await? else {
-                continue;
+        while expired.len() < limit {
+            let range = Range {
+                from,
+                to: now,
+                limit: page,
             };
-            let held = self.read(&name).await?.ok_or_else(unknown_key)?;
-            let mut sending = Sending::new(self, held, tenure, None);
-            sending.bury_the_lost();
-            expired.push(sending.end().await?);
+            let entries = self.host.store().scan(OPEN, range).await?;
+            for entry in &entries {
+                if expired.len() < limit {
+                    expired.extend(self.expire_one(&entry.member).await?);
+                }
+            }
+            match entries.last() {
+                Some(last) if entries.len() == page => {
+                    // Pages overlap in the score where one ends: more than a page of it needs a larger one.
+                    page *= if last.score == from { 2 } else { 1 };
+                    from = last.score;
+                }
+                _ => break,
+            }
         }
         Ok(expired)
     }
 
-    /// Whether the first part that was not sent may be sent now, or is being sent.
-    async fn goes_on(&self, intent: &Intent, window: Option<Duration>) -> Result<bool> {
-        Ok(intent.can_go_on() || self.is_deduplicated(intent, window).await?)
-    }
-
-    /// Whether the first part that was not sent is unknown, and the platform still deduplicates its key: so long that
-    /// one more attempt surely arrives within the window.
-    async fn is_deduplicated(&self, intent: &Intent, window: Option<Duration>) -> Result<bool> {
-        let (Some(window), Some(part)) = (window, intent.first_unsent()) else {
-            return Ok(false);
+    async fn expire_one(&self, name: &str) -> Result<Option<Intent>> {
+        let is_sending = |held: &Held| held.intent.is_sending();
+        if !self.read(name).await?.as_ref().is_some_and(is_sending) {
+            return Ok(None);
+        }
+        let Some(tenure) = Tenure::take(&self.host, name, self.lease).await? else {
+            return Ok(None);
         };
-        let began = part
-            .began_at
-            .as_deref()
-            .and_then(|at| at.parse::<Timestamp>().ok());
-        let Some(began) = began.filter(|_| part.state == PartState::Unknown) else {
-            return Ok(false);
+        // Its sender may have settled it before we had the lease, or before we have stored our word.
+        let Some(held) = self.read(name).await?.filter(is_sending) else {
+            let back = Commit::new().write(tenure.release());
+            self.host.store().commit(back).await?;
+            return Ok(None);
         };
-        let sure = chrono::Duration::from_std(window.saturating_sub(self.lease)).unwrap_or_default();
-        Ok(self.host.store().now().await? < began + sure)
+        let mut sending = Sending::new(self, held, tenure);
+        sending.bury_the_lost();
+        let intent = sending.end().await?;
+        Ok(Some(intent).filter(|intent| intent.has(PartState::Unknown)))
     }
 
     async fn take(&self, name: &str) -> Result<Tenure> {
@@ -123,19 +128,24 @@ impl Outbox {
     }
 
     async fn run(&self, held: Held, tenure: Tenure, sender: &dyn SendPart) -> Result<Intent> {
-        let mut sending = Sending::new(self, held, tenure, sender.dedupe_window());
+        let mut sending = Sending::new(self, held, tenure);
         sending.bury_the_lost();
-        while let Some(index) = sending.next().await? {
-            if !sending.begin(index).await? {
-                continue;
-            }
-            let part = sending.held.intent.parts[index].clone();
-            let answer = sending.send(&part, sender).await;
-            if !sending.note(index, answer) {
-                break;
-            }
+        match sending.send_all(sender).await {
+            Ok(()) => sending.end().await,
+            Err(error) => Err(sending.give_up(error).await),
         }
-        sending.end().await
+    }
+
+    /// Until when a part that begins now may be sent again: an attempt that begins by then surely arrives within the
+    /// platform's window.
+    async fn resend_until(&self, sender: &dyn SendPart) -> Result<Option<String>> {
+        let Some(window) = sender.dedupe_window() else {
+            return Ok(None);
+        };
+        let sure = chrono::Duration::from_std(window.min(INTENTS).saturating_sub(self.lease));
+        Ok(Some(iso(
+            self.host.store().now().await? + sure.unwrap_or_default()
+        )))
     }
 }
 
@@ -152,12 +162,11 @@ impl Intent {
 
     /// The outcome of the whole: `unknown` if any part is, else `refused`, else `not_sent`; `None` when all are sent.
     pub fn outcome(&self) -> Option<Outcome> {
-        let any = |states: &[PartState]| self.parts.iter().any(|part| states.contains(&part.state));
         if self.is_sent() {
             None
-        } else if any(&[PartState::Unknown, PartState::Sending]) {
+        } else if self.has(PartState::Unknown) || self.is_sending() {
             Some(Outcome::Unknown)
-        } else if any(&[PartState::Refused]) {
+        } else if self.has(PartState::Refused) {
             Some(Outcome::Refused)
         } else {
             Some(Outcome::NotSent)
@@ -169,6 +178,14 @@ impl Intent {
         self.first_unsent()
             .is_some_and(|part| matches!(part.state, PartState::Pending | PartState::Sending))
     }
+
+    pub(super) fn is_sending(&self) -> bool {
+        self.has(PartState::Sending)
+    }
+
+    fn has(&self, state: PartState) -> bool {
+        self.parts.iter().any(|part| part.state == state)
+    }
 }
 
 /// One dispatch under way.
@@ -176,34 +193,43 @@ struct Sending<'a> {
     outbox: &'a Outbox,
     held: Held,
     tenure: Tenure,
-    /// Parts whose fate we know and the store does not yet.
-    unsaved: Vec<usize>,
+    /// Whether we know of a part what the store does not yet.
+    unsaved: bool,
     /// When to look at the intent again if it can go on.
     again: Duration,
-    /// For how long the platform deduplicates.
-    window: Option<Duration>,
-    /// The part that was unknown when it was begun.
-    again_of: Option<usize>,
 }
 
 impl<'a> Sending<'a> {
-    fn new(outbox: &'a Outbox, held: Held, tenure: Tenure, window: Option<Duration>) -> Self {
+    fn new(outbox: &'a Outbox, held: Held, tenure: Tenure) -> Self {
         Self {
             outbox,
             held,
             tenure,
-            unsaved: Vec::new(),
+            unsaved: false,
             again: LOOK_AGAIN,
-            window,
-            again_of: None,
         }
+    }
+
+    /// Sends one part after another, until there is none or one that stops the rest.
+    async fn send_all(&mut self, sender: &dyn SendPart) -> Result<()> {
+        while let Some(index) = self.next(sender).await? {
+            let Some(was) = self.begin(index, sender).await? else {
+                continue;
+            };
+            let part = self.held.intent.parts[index].clone();
+            let answer = self.send(&part, sender).await;
+            if !self.note(index, was, answer) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// We have the lease, so whoever left a part `sending` has lost it: nobody will ever say what became of it.
     fn bury_the_lost(&mut self) {
         for part in &mut self.held.intent.parts {
             if part.state == PartState::Sending {
-                self.unsaved.push(part.index);
+                self.unsaved = true;
                 part.state = PartState::Unknown;
                 let error = Error::new(
                     Code::Timeout,
@@ -219,72 +245,79 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// The part to send now.
-    async fn next(&self) -> Result<Option<usize>> {
-        let intent = &self.held.intent;
-        let Some(part) = intent.first_unsent() else {
+    /// The part to send now. Also within the window only a sender that deduplicates sends an unknown one again.
+    async fn next(&self, sender: &dyn SendPart) -> Result<Option<usize>> {
+        let Some(part) = self.held.intent.first_unsent() else {
             return Ok(None);
         };
-        let now =
-            part.state == PartState::Pending || self.outbox.is_deduplicated(intent, self.window).await?;
+        let now = match part.state {
+            PartState::Pending => true,
+            PartState::Unknown => {
+                sender.dedupe_window().is_some() && self.outbox.is_deduplicated(part).await?
+            }
+            _ => false,
+        };
         Ok(now.then_some(part.index))
     }
 
-    /// Stores that `index` is being sent, and with it what is not stored yet. `false` when somebody wrote the record
-    /// meanwhile: it was read anew, so look again.
-    async fn begin(&mut self, index: usize) -> Result<bool> {
-        let store = self.outbox.host.store();
-        if !self.unsaved.is_empty() {
-            // The parts before have used up some of the lease.
-            if !self.tenure.renew(&self.outbox.host, self.outbox.lease).await? {
-                return Err(self.overtaken().await);
-            }
+    /// Stores that `index` is being sent, and with it what is not stored yet; what the part was. `None` when somebody
+    /// wrote the record meanwhile: it was read anew, so look again. After an error not a byte of the part has left.
+    async fn begin(&mut self, index: usize, sender: &dyn SendPart) -> Result<Option<PartState>> {
+        let host = &self.outbox.host;
+        // The parts before have used up some of the lease.
+        if self.unsaved && !self.tenure.renew(host, self.outbox.lease).await? {
+            return Err(overtaken());
         }
-        let part = &mut self.held.intent.parts[index];
-        // What it was: to be put back if not a byte of it leaves.
-        let (was, error_was) = (part.state, part.error.take());
-        part.state = PartState::Sending;
-        if was == PartState::Unknown {
-            self.again_of = Some(index);
-        }
-        if self.window.is_some() && part.began_at.is_none() {
-            part.began_at = Some(iso(store.now().await?));
-        }
+        let before = self.held.intent.parts[index].clone();
+        let resend_until = match before.state {
+            // The window of the attempt that may have arrived goes on.
+            PartState::Unknown => before.resend_until.clone(),
+            _ => self.outbox.resend_until(sender).await?,
+        };
+        self.held.intent.parts[index] = Part {
+            state: PartState::Sending,
+            error: None,
+            resend_until,
+            epoch: self.tenure.lease.epoch,
+            ..before.clone()
+        };
         let commit = Commit::new()
             .with_durability(self.outbox.durability)
             .guard(self.tenure.guard())
             .guard(self.held.unchanged())
             .write(self.held.put()?)
             .write(open(&self.held.name, score(self.tenure.lease.expires_at)));
-        match store.commit(commit).await {
+        match host.store().commit(commit).await {
             Ok(Committed::Done { results, .. }) => {
                 self.held.version = results.first().copied().unwrap_or_default() as u64;
-                self.unsaved.clear();
-                if !self.tenure.is_sure(&self.outbox.host) {
-                    // The store took so long that others may have the lease by now, and not a byte has left.
-                    self.put_back(index, was, error_was);
-                    return Err(self.overtaken().await);
+                self.unsaved = false;
+                if self.tenure.is_sure(host) {
+                    return Ok(Some(before.state));
                 }
-                Ok(true)
+                // The store took so long that others may have the lease by now.
+                self.put_back(before);
+                Err(overtaken())
             }
-            Ok(Committed::Refused(refusal)) if refusal.guard == 0 => Err(self.overtaken().await),
-            Ok(Committed::Refused(_)) => {
+            Ok(Committed::Refused(refusal)) => {
+                self.held.intent.parts[index] = before;
+                if refusal.guard == 0 {
+                    return Err(overtaken());
+                }
                 self.read_anew().await?;
-                Ok(false)
+                Ok(None)
             }
             Err(error) => {
-                // Not a byte of this part has left, whether or not the store has it as sending: worth a word to it.
-                self.put_back(index, was, error_was);
-                let _ = self.save(true).await;
-                Err(error.with_outcome(Outcome::NotSent))
+                self.put_back(before);
+                Err(error)
             }
         }
     }
 
-    fn put_back(&mut self, index: usize, was: PartState, error: Option<ErrorData>) {
-        let part = &mut self.held.intent.parts[index];
-        (part.state, part.error) = (was, error);
-        self.unsaved.push(index);
+    /// The store has the part as sending, or may have it so, and it is what it was.
+    fn put_back(&mut self, before: Part) {
+        let part = &mut self.held.intent.parts[before.index];
+        (part.state, part.error) = (before.state, before.error);
+        self.unsaved = true;
     }
 
     /// Sends one part, and renews the lease while that takes time. It waits on the machine's time, also where the host's
@@ -309,10 +342,10 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// What the platform said; `false` when the rest has to wait.
-    fn note(&mut self, index: usize, answer: Result<Value>) -> bool {
+    /// What the platform said of a part that was `was`; `false` when the rest has to wait.
+    fn note(&mut self, index: usize, was: PartState, answer: Result<Value>) -> bool {
         let part = &mut self.held.intent.parts[index];
-        self.unsaved.push(index);
+        self.unsaved = true;
         match answer {
             Ok(result) => {
                 part.state = PartState::Sent;
@@ -321,14 +354,19 @@ impl<'a> Sending<'a> {
                 true
             }
             Err(error) => {
-                // Of an attempt that followed an unknown one it proves nothing that this one was not sent.
-                let first = self.again_of != Some(index);
                 part.state = match error.outcome() {
-                    Outcome::NotSent if first => PartState::Pending,
+                    // Whatever became of this attempt, the one before it may have arrived.
+                    _ if was == PartState::Unknown => PartState::Unknown,
+                    Outcome::NotSent => PartState::Pending,
                     Outcome::Refused => PartState::Refused,
-                    Outcome::NotSent | Outcome::Unknown => PartState::Unknown,
+                    Outcome::Unknown => PartState::Unknown,
                 };
-                self.again = error.retry_after().unwrap_or(LOOK_AGAIN).max(LOOK_AGAIN);
+                if error.outcome() == Outcome::Refused && !error.retryable() {
+                    part.resend_until = None;
+                }
+                // A wait that is longer than keys are remembered is not believed.
+                let wait = error.retry_after().unwrap_or(LOOK_AGAIN);
+                self.again = wait.clamp(LOOK_AGAIN, INTENTS);
                 part.error = Some(error.to_data());
                 false
             }
@@ -337,37 +375,34 @@ impl<'a> Sending<'a> {
 
     /// Stores the last word and gives the lease back.
     async fn end(mut self) -> Result<Intent> {
-        self.save(true).await.map_err(|error| {
+        match self.save().await {
+            Ok(()) => Ok(self.held.intent),
             // The platform has spoken, and only this process knows what it said.
-            error.with_outcome(self.held.intent.outcome().unwrap_or(Outcome::Unknown))
-        })?;
-        Ok(self.held.intent)
+            Err(error) => Err(self.outcome_of(error)),
+        }
     }
 
-    /// Stores what we know. It needs no lease: a part's fate is a fact, whoever looks after the intent now.
-    async fn save(&mut self, last: bool) -> Result<()> {
-        let store = self.outbox.host.store();
+    /// Stores what is known although the rest could not be sent; `error`, with the outcome of the whole.
+    async fn give_up(mut self, error: Error) -> Error {
+        if self.unsaved {
+            // Where this fails too, a part that was begun will be unknown to whoever looks.
+            let _ = self.save().await;
+        }
+        self.outcome_of(error)
+    }
+
+    fn outcome_of(&self, error: Error) -> Error {
+        error.with_outcome(self.held.intent.outcome().unwrap_or(Outcome::Unknown))
+    }
+
+    /// Stores what we know, and gives the lease back if it is still ours. It needs none: a part's fate is a fact,
+    /// whoever looks after the intent now.
+    async fn save(&mut self) -> Result<()> {
         let mut failed = false;
         for _ in 0..TRIES {
-            let listed = if self.outbox.goes_on(&self.held.intent, self.window).await? {
-                let again = store.now().await? + chrono::Duration::from_std(self.again).unwrap_or_default();
-                open(&self.held.name, score(again))
-            } else {
-                closed(&self.held.name)
-            };
-            let mut commit = Commit::new()
-                .guard(self.held.unchanged())
-                .write(self.held.put()?)
-                .write(listed);
-            if last {
-                commit = commit.write(self.tenure.release());
-            }
-            match store.commit(commit).await {
-                Ok(Committed::Done { .. }) => {
-                    self.unsaved.clear();
-                    return Ok(());
-                }
-                Ok(Committed::Refused(_)) => self.read_anew().await?,
+            match self.try_to_save().await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
                 // Made or not: the version says so at the next try.
                 Err(error) if error.retryable() && !failed => failed = true,
                 Err(error) => return Err(error),
@@ -376,34 +411,48 @@ impl<'a> Sending<'a> {
         Err(contended())
     }
 
-    /// Takes what others wrote, and puts the fate of our own parts into it.
+    /// `false` when somebody wrote the record meanwhile: it was read anew.
+    async fn try_to_save(&mut self) -> Result<bool> {
+        let commit = Commit::new()
+            .guard(self.held.unchanged())
+            .write(self.held.put()?)
+            .write(self.outbox.listed(&self.held, self.again).await?)
+            .write(self.tenure.release());
+        if let Committed::Done { .. } = self.outbox.host.store().commit(commit).await? {
+            self.unsaved = false;
+            return Ok(true);
+        }
+        self.read_anew().await?;
+        Ok(false)
+    }
+
+    /// Takes what others wrote, and puts into it what only we know.
     async fn read_anew(&mut self) -> Result<()> {
         let fresh = self.outbox.read(&self.held.name).await?;
         let ours = std::mem::replace(&mut self.held, fresh.ok_or_else(unknown_key)?);
-        for index in &self.unsaved {
-            self.held.intent.parts[*index] = ours.intent.parts[*index].clone();
+        for (theirs, ours) in self.held.intent.parts.iter_mut().zip(ours.intent.parts) {
+            // Of our own attempt we know all; of another's that it ended without a word, unless there was one.
+            let own = ours.epoch == self.tenure.lease.epoch;
+            let settles = match theirs.state {
+                PartState::Sending => own || ours.state == PartState::Unknown,
+                PartState::Unknown => own,
+                _ => false,
+            };
+            if ours.state == PartState::Sent || settles && ours.epoch == theirs.epoch {
+                *theirs = ours;
+            }
         }
         Ok(())
     }
+}
 
-    /// Our lease ended while we were sending: our part's fate is stored, the rest is somebody else's.
-    async fn overtaken(&mut self) -> Error {
-        if !self.unsaved.is_empty() {
-            for part in &mut self.held.intent.parts {
-                if part.state == PartState::Sending {
-                    part.state = PartState::Pending;
-                }
-            }
-            if let Err(error) = self.save(false).await {
-                return error.with_outcome(Outcome::Unknown);
-            }
-        }
-        Error::new(
-            Code::StoreConflict,
-            "the sender's lease ended and somebody else may be sending the rest",
-        )
-        .with_retry_after(LOOK_AGAIN)
-    }
+/// Our lease ended while we were sending: the rest is somebody else's.
+fn overtaken() -> Error {
+    Error::new(
+        Code::StoreConflict,
+        "the sender's lease ended and somebody else may be sending the rest",
+    )
+    .with_retry_after(LOOK_AGAIN)
 }
 
 fn unknown_key() -> Error {

@@ -71,6 +71,9 @@ fn states(intent: &Intent) -> Vec<PartState> {
 
 use PartState::{Cancelled, Pending, Refused, Sending, Sent, Unknown};
 
+mod again;
+mod overtaken;
+
 #[tokio::test]
 async fn parts_go_out_in_order_once_and_the_key_again_sends_nothing() {
     let (host, _) = world();

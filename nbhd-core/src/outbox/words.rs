@@ -57,9 +57,12 @@ pub struct Part {
     pub result: Option<Value>,
     /// Why it was refused, not sent or is unknown.
     pub error: Option<ErrorData>,
-    /// When it was first begun, ISO 8601, where the platform deduplicates its key from then on.
+    /// Until when it is sent again while it is unknown, ISO 8601: so long the platform surely deduplicates its key.
     #[serde(default)]
-    pub began_at: Option<String>,
+    pub resend_until: Option<String>,
+    /// The taking of the lease under which it was last begun, 0 before: what is said of an earlier one is out of date.
+    #[serde(default)]
+    pub epoch: u64,
 }
 
 /// A stored intent with all its parts.
@@ -78,13 +81,18 @@ pub struct Intent {
 }
 
 /// Sends one part. An error's outcome decides its state: `not_sent` leaves it pending, `refused` and `unknown` stay.
+///
+/// A part that is sent again because it was unknown stays so until the platform says that it has it: that the later
+/// attempt failed proves nothing of the earlier one. A refusal that is not retryable ends the resending, because the
+/// platform would only repeat it; one that is retryable ("not now") is waited for within the window.
 #[async_trait]
 pub trait SendPart: Send + Sync {
     /// Sends `part` and returns what the platform gave for it.
     async fn send(&self, intent: &Intent, part: &Part) -> Result<Value>;
 
     /// For how long the platform itself deduplicates the key of a part, as it states; `None` when it does not. Within
-    /// this time an unknown part is sent again, under the same key.
+    /// this time after it was begun an unknown part is sent again, under the same key; 30 days at most, which is how
+    /// long the key is remembered here.
     fn dedupe_window(&self) -> Option<Duration> {
         None
     }
