@@ -167,6 +167,9 @@ impl Stream {
     /// The next event, as an iterator's result.
     #[napi(ts_return_type = "Promise<IteratorResult<StreamEvent, undefined>>")]
     pub fn next<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Unknown<'env>>> {
+        if let Some(event) = self.here() {
+            return PromiseRaw::resolve(env, Step(Some(event)).to_node(env)?);
+        }
         let reading = Arc::clone(&self.reading);
         crate::cancel::promise_until(env, self.cancellation.clone(), async move {
             next(reading).await.map(Step)
@@ -197,13 +200,28 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// The next event if it is here: it need not go through the engine.
+    fn here(&self) -> Option<StreamEvent> {
+        if self.cancellation.is_cancelled() {
+            return None;
+        }
+        // Whoever waits for the lock comes first.
+        let mut reading = self.reading.try_lock().ok()?;
+        let Reading::Open(stream) = &mut *reading else {
+            return None;
+        };
+        napi::bindgen_prelude::within_runtime_if_available(|| stream.try_next())
+    }
+}
+
 async fn next(reading: Arc<Mutex<Reading>>) -> std::result::Result<Option<StreamEvent>, Error> {
     let mut reading = reading.lock().await;
     if let Reading::Asked(..) = &*reading {
         let Reading::Asked(router, chat) = std::mem::replace(&mut *reading, Reading::Over) else {
             return Ok(None);
         };
-        *reading = Reading::Open(Box::new(router.stream(*chat).await?));
+        *reading = Reading::Open(Box::new(router.stream(*chat).await?.read_ahead()));
     }
     let Reading::Open(stream) = &mut *reading else {
         return Ok(None);

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use nbhd_core::Error;
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -125,6 +126,25 @@ where
     let call = CALL.get_or_try_init(py, || py.import("nbhd._data")?.getattr("call").map(Bound::unbind))?;
     let begin: Begin = Box::new(move |py| begin(py, work).map(Bound::unbind));
     call.bind(py).call1((Start(Mutex::new(Some(begin))),))
+}
+
+/// The same for a step of a stream: what `here` gives is not waited for.
+pub(crate) fn step<T, F>(
+    py: Python<'_>,
+    here: impl FnOnce(Python<'_>) -> PyResult<Option<Py<PyAny>>> + Send + 'static,
+    work: F,
+) -> PyResult<Bound<'_, PyAny>>
+where
+    T: ToPython + Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    static STEP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let step = STEP.get_or_try_init(py, || py.import("nbhd._data")?.getattr("step").map(Bound::unbind))?;
+    let begin: Begin = Box::new(move |py| match here(py)? {
+        Some(value) => (true, value).into_py_any(py),
+        None => (false, begin(py, work)?).into_py_any(py),
+    });
+    step.bind(py).call1((Start(Mutex::new(Some(begin))),))
 }
 
 type Begin = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;

@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::Mutex;
 
-use crate::bridge::future;
-use crate::convert::{Data, options, to_value};
+use crate::bridge::{future, step};
+use crate::convert::{Data, ToPython as _, options, to_value};
 use crate::core::Host;
 use crate::error::raise;
 use crate::runtime::block;
@@ -186,13 +186,29 @@ impl Stream {
     }
 }
 
+/// The next event if it is here: it need not go through the engine.
+fn here(reading: &Mutex<Reading>, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+    let event = {
+        // Whoever waits for the lock comes first.
+        let Ok(mut reading) = reading.try_lock() else {
+            return Ok(None);
+        };
+        let Reading::Open(stream) = &mut *reading else {
+            return Ok(None);
+        };
+        let _entered = crate::runtime::engine(py)?.runtime().enter();
+        stream.try_next()
+    };
+    event.map(|event| Data(event).to_python(py)).transpose()
+}
+
 async fn next(reading: Arc<Mutex<Reading>>) -> Result<Option<Data<nbhd_llm::chat::StreamEvent>>, Error> {
     let mut reading = reading.lock().await;
     if let Reading::Asked(..) = &*reading {
         let Reading::Asked(router, chat) = std::mem::replace(&mut *reading, Reading::Over) else {
             return Ok(None);
         };
-        *reading = Reading::Open(Box::new(router.stream(*chat).await?));
+        *reading = Reading::Open(Box::new(router.stream(*chat).await?.read_ahead()));
     }
     let Reading::Open(stream) = &mut *reading else {
         return Ok(None);
@@ -223,6 +239,9 @@ impl Stream {
 
     /// Returns: StreamEvent
     fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if let Some(event) = here(&self.0, py)? {
+            return Ok(event);
+        }
         let event = block(py, next(Arc::clone(&self.0)))?;
         if event.is_none(py) {
             Err(PyStopIteration::new_err(()))
@@ -237,8 +256,10 @@ impl Stream {
 
     /// Returns: Coroutine[Any, Any, StreamEvent]
     fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let reading = Arc::clone(&self.0);
-        future(py, async move { next(reading).await.map(OrStop) })
+        let (seen, reading) = (Arc::clone(&self.0), Arc::clone(&self.0));
+        step(py, move |py| here(&seen, py), async move {
+            next(reading).await.map(OrStop)
+        })
     }
 
     /// Ends it now.

@@ -6,6 +6,12 @@ async def call(start):
     return await start()
 
 
+async def step(start):
+    """A step of a stream: waits only for what is not here already."""
+    here, found = start()
+    return found if here else await found
+
+
 class Page(list):
     """A list of results that also knows its receipt and the token of its next page.
 

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod billing;
+mod body;
 mod chain;
 mod classify;
 mod config;

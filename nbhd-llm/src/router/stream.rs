@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use nbhd_core::{Error, Operation, Outcome, Result};
 
 use super::attempt::Running;
 use super::billing::at_bound;
+use super::body::Body;
 use super::chain::{Finished, Progress};
 use super::config::OnDrop;
 use crate::chat::StreamEvent;
@@ -22,10 +23,15 @@ use crate::provider::{ProviderAnswer, ProviderEvent, StreamDecoder};
 /// How long a dropped stream is read on for its usage.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How many events in a row are given without waiting: 64, as short a turn as a tokio task's own budget of 128 steps.
+const IN_A_ROW: u8 = 64;
+
 /// The events of one answer. A failure is raised and ends it. Dropped before its end it leaves the rest to `on_drop`.
 pub struct ChatStream {
     state: State,
     ready: VecDeque<StreamEvent>,
+    /// How many were given without waiting since one was waited for.
+    in_a_row: u8,
 }
 
 enum State {
@@ -39,7 +45,7 @@ pub(super) struct Flow {
     running: Running,
     operation: Operation,
     decoder: Box<dyn StreamDecoder>,
-    body: BodyStream,
+    body: Body,
     progress: Progress,
     /// Room for what one piece says.
     events: Vec<ProviderEvent>,
@@ -59,12 +65,61 @@ impl ChatStream {
             Some(answer) => State::Ending(Box::pin(flow.finish(answer))),
             None => State::Reading(Box::new(flow)),
         };
-        Self { state, ready }
+        Self {
+            state,
+            ready,
+            in_a_row: 0,
+        }
     }
 
     /// The next event; `None` when it is over. May be dropped and called again.
     pub async fn next(&mut self) -> Option<Result<StreamEvent>> {
         StreamExt::next(self).await
+    }
+
+    /// The same stream, read by a task of its own up to 64 KiB ahead of its reader: for one that is expensive to wake, such as
+    /// another language's. Call it within a tokio runtime.
+    pub fn read_ahead(mut self) -> Self {
+        if let State::Reading(flow) = &mut self.state {
+            flow.read_ahead();
+        }
+        self
+    }
+
+    /// The next event if it is here already, without waiting; `None` does not say that it is over, but that [`Self::next`] has
+    /// the answer. After 64 in a row it is `None` once, so that a reader that waits then lets others run. Call it within a tokio
+    /// runtime.
+    pub fn try_next(&mut self) -> Option<StreamEvent> {
+        if self.in_a_row == IN_A_ROW {
+            return None;
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                self.in_a_row += 1;
+                return Some(event);
+            }
+            // What settles is left to who waits for it.
+            if !matches!(self.state, State::Reading(_)) || self.poll_body(&mut context).is_pending() {
+                return None;
+            }
+        }
+    }
+
+    /// Reads on, if it is reading.
+    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let State::Reading(flow) = &mut self.state else {
+            return Poll::Ready(());
+        };
+        if let Some(step) = std::task::ready!(flow.poll(context, &mut self.ready))
+            && let State::Reading(flow) = std::mem::replace(&mut self.state, State::Ended)
+        {
+            self.state = State::Ending(match step {
+                Step::Answered(answer) => flow.finish(*answer).boxed(),
+                Step::Failed(error) => flow.fail(error).boxed(),
+            });
+        }
+        Poll::Ready(())
     }
 
     /// Ends it now, as dropping it does.
@@ -83,7 +138,7 @@ impl Flow {
             running,
             operation,
             decoder,
-            body,
+            body: Body::Asked(body),
             progress,
             events: Vec::new(),
         }
@@ -99,9 +154,14 @@ impl Flow {
         }
     }
 
+    fn read_ahead(&mut self) {
+        let body = std::mem::replace(&mut self.body, Body::Asked(Box::pin(futures::stream::empty())));
+        self.body = body.read_ahead();
+    }
+
     /// Takes the next piece of the body, if it is there.
     fn poll(&mut self, context: &mut Context<'_>, ready: &mut VecDeque<StreamEvent>) -> Poll<Option<Step>> {
-        let Some(piece) = std::task::ready!(self.body.poll_next_unpin(context)) else {
+        let Some(piece) = std::task::ready!(self.body.poll_next(context)) else {
             return Poll::Ready(Some(self.finished(ready)));
         };
         let piece = match piece {
@@ -135,7 +195,7 @@ impl Flow {
             mut progress,
             ..
         } = self;
-        close(body);
+        body.close().await;
         let charge = running.answered(&operation, &answer).await;
         progress.add(running.record, &charge);
         let cost = progress.cost(&charge);
@@ -173,7 +233,7 @@ impl Flow {
             mut progress,
             ..
         } = self;
-        drop(body);
+        body.abandon().await;
         let usage = decoder.usage();
         let error = error.with_outcome(Outcome::Unknown);
         let failure = running.failed(&operation, error, false, usage.as_ref()).await;
@@ -221,24 +281,14 @@ impl Stream for ChatStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        this.in_a_row = 0;
         loop {
             if let Some(event) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(event)));
             }
             match &mut this.state {
                 State::Ended => return Poll::Ready(None),
-                State::Reading(flow) => {
-                    let Some(step) = std::task::ready!(flow.poll(context, &mut this.ready)) else {
-                        continue;
-                    };
-                    let State::Reading(flow) = std::mem::replace(&mut this.state, State::Ended) else {
-                        continue;
-                    };
-                    this.state = State::Ending(match step {
-                        Step::Answered(answer) => flow.finish(*answer).boxed(),
-                        Step::Failed(error) => flow.fail(error).boxed(),
-                    });
-                }
+                State::Reading(_) => std::task::ready!(this.poll_body(context)),
                 State::Ending(ending) => {
                     let ended = std::task::ready!(ending.poll_unpin(context));
                     this.state = State::Ended;
@@ -287,11 +337,6 @@ impl fmt::Debug for ChatStream {
             .field("state", &state)
             .finish_non_exhaustive()
     }
-}
-
-/// Lets a body go that said all it had to say. Its end is taken if it is there already, so that the connection can serve again.
-fn close(mut body: BodyStream) {
-    let _ = body.next().now_or_never();
 }
 
 /// The event that the reader sees.

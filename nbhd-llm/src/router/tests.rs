@@ -11,7 +11,7 @@ use nbhd_core::clock::Clock;
 use nbhd_core::{Code, Outcome};
 use serde_json::json;
 
-use super::{Router, Verdict};
+use super::{ChatStream, Router, Verdict};
 use crate::chat::{Chat, CostBasis, Media, Message, Part, StreamEvent};
 use crate::price::NanoUsd;
 use rig::{
@@ -240,11 +240,70 @@ async fn a_cut_after_content_is_raised_and_counts() {
     }
 }
 
+/// A stream, read ahead or not.
+async fn opened(rig: &Rig, ahead: bool) -> ChatStream {
+    let stream = rig.router.stream(chat()).await.unwrap();
+    if ahead { stream.read_ahead() } else { stream }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_read_ahead_says_the_same() {
+    for (pieces, lost) in [(8, false), (3, false), (3, true)] {
+        let mut told = Vec::new();
+        for ahead in [false, true] {
+            let pieces = streamed().into_iter().take(pieces).collect::<Vec<_>>();
+            let rig = Rig::new(CONFIG, [Planned::cut(&pieces, lost)]);
+            let mut stream = opened(&rig, ahead).await;
+            let (mut events, mut end) = (Vec::new(), None);
+            loop {
+                // As a reader does that looks before it waits.
+                match stream.try_next() {
+                    Some(event) => events.push(event),
+                    None => match stream.next().await {
+                        Some(Ok(event)) => events.push(event),
+                        Some(Err(error)) => {
+                            end = Some((error.code(), error.receipt().unwrap().attempts.len()))
+                        }
+                        None => break,
+                    },
+                }
+            }
+            let Some(StreamEvent::Finished { answer }) =
+                events.pop_if(|last| matches!(last, StreamEvent::Finished { .. }))
+            else {
+                told.push((events, end, 0, rig.day().await));
+                continue;
+            };
+            assert_eq!(answer.text, "one two three");
+            told.push((events, end, answer.receipt.attempts.len(), rig.day().await));
+        }
+        assert_eq!(told[0], told[1]);
+    }
+}
+
+#[tokio::test]
+async fn after_64_in_a_row_a_reader_is_made_to_wait_once() {
+    let mut events = streamed();
+    let words = vec![events[1].clone(); 200];
+    events.splice(1..1, words);
+    // All in one piece, so that all of them are here.
+    let whole: Vec<u8> = rig::sse(&events)
+        .into_iter()
+        .flat_map(|piece| piece.unwrap())
+        .collect();
+    let rig = Rig::new(CONFIG, [Planned::Body(vec![Ok(whole.into())])]);
+    let mut stream = opened(&rig, false).await;
+    for _ in 0..3 {
+        assert_eq!(std::iter::from_fn(|| stream.try_next()).count(), 64);
+        assert!(stream.next().await.unwrap().is_ok());
+    }
+}
+
 #[tokio::test]
 async fn a_stream_dropped_anywhere_is_drained_and_billed() {
-    for reads in 0..8 {
+    for (reads, ahead) in (0..8).flat_map(|reads| [(reads, false), (reads, true)]) {
         let rig = Rig::new(CONFIG, [Planned::cut(&streamed(), false)]);
-        let mut stream = rig.router.stream(chat()).await.unwrap();
+        let mut stream = opened(&rig, ahead).await;
         for _ in 0..reads {
             stream.next().await;
         }
@@ -252,7 +311,7 @@ async fn a_stream_dropped_anywhere_is_drained_and_billed() {
         assert_eq!(
             rig.day_at_rest().await,
             (STREAMED, 0, 0),
-            "dropped after {reads} events"
+            "dropped after {reads} events, read ahead: {ahead}"
         );
     }
 }
@@ -261,9 +320,9 @@ async fn a_stream_dropped_anywhere_is_drained_and_billed() {
 async fn a_dropped_stream_that_breaks_counts_at_its_bound() {
     for on_drop in ["drain", "abort"] {
         let config = format!("on_drop = \"{on_drop}\"\n{CONFIG}");
-        for reads in 0..4 {
+        for (reads, ahead) in (0..4).flat_map(|reads| [(reads, false), (reads, true)]) {
             let rig = Rig::new(&config, [Planned::cut(&streamed()[..4], true)]);
-            let mut stream = rig.router.stream(chat()).await.unwrap();
+            let mut stream = opened(&rig, ahead).await;
             for _ in 0..reads {
                 stream.next().await.unwrap().unwrap();
             }
