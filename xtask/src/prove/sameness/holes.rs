@@ -103,8 +103,16 @@ pub(super) const HOLES: &[Hole] = &[
     hole("Queue.rules", BOUND, "what the program itself gave"),
     hole("Worker.next", BOUND, "a loop over `claim`"),
     hole("Host.socket", BOUND, PLUG),
-    hole("Stream.read_ahead", BOUND, "every stream of a binding is read ahead"),
-    hole("Stream.try_next", BOUND, "what a step of a binding's stream does first"),
+    hole(
+        "Stream.read_ahead",
+        BOUND,
+        "every stream of a binding is read ahead",
+    ),
+    hole(
+        "Stream.try_next",
+        BOUND,
+        "what a step of a binding's stream does first",
+    ),
     hole(
         "Store",
         "rust",
