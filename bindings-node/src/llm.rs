@@ -211,7 +211,7 @@ impl Stream {
         let Reading::Open(stream) = &mut *reading else {
             return None;
         };
-        napi::bindgen_prelude::within_runtime_if_available(|| stream.try_next())
+        napi::bindgen_prelude::within_runtime_if_available(|| stream.next_ready())
     }
 }
 

@@ -197,7 +197,7 @@ fn here(reading: &Mutex<Reading>, py: Python<'_>) -> PyResult<Option<Py<PyAny>>>
             return Ok(None);
         };
         let _entered = crate::runtime::engine(py)?.runtime().enter();
-        stream.try_next()
+        stream.next_ready()
     };
     event.map(|event| Data(event).to_python(py)).transpose()
 }

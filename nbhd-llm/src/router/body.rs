@@ -147,9 +147,9 @@ mod tests {
                 }
                 assert!(poll_fn(|context| body.poll_next(context)).await.is_some());
                 if end {
-                    body.close().await
+                    body.close().await;
                 } else {
-                    body.abandon().await
+                    body.abandon().await;
                 }
                 assert_eq!(Arc::strong_count(&asked), 1);
             }

@@ -89,7 +89,7 @@ impl ChatStream {
     /// The next event if it is here already, without waiting; `None` does not say that it is over, but that [`Self::next`] has
     /// the answer. After 64 in a row it is `None` once, so that a reader that waits then lets others run. Call it within a tokio
     /// runtime.
-    pub fn try_next(&mut self) -> Option<StreamEvent> {
+    pub fn next_ready(&mut self) -> Option<StreamEvent> {
         if self.in_a_row == IN_A_ROW {
             return None;
         }

@@ -257,12 +257,12 @@ async fn a_stream_that_is_read_ahead_says_the_same() {
             let (mut events, mut end) = (Vec::new(), None);
             loop {
                 // As a reader does that looks before it waits.
-                match stream.try_next() {
+                match stream.next_ready() {
                     Some(event) => events.push(event),
                     None => match stream.next().await {
                         Some(Ok(event)) => events.push(event),
                         Some(Err(error)) => {
-                            end = Some((error.code(), error.receipt().unwrap().attempts.len()))
+                            end = Some((error.code(), error.receipt().unwrap().attempts.len()));
                         }
                         None => break,
                     },
@@ -294,7 +294,7 @@ async fn after_64_in_a_row_a_reader_is_made_to_wait_once() {
     let rig = Rig::new(CONFIG, [Planned::Body(vec![Ok(whole.into())])]);
     let mut stream = opened(&rig, false).await;
     for _ in 0..3 {
-        assert_eq!(std::iter::from_fn(|| stream.try_next()).count(), 64);
+        assert_eq!(std::iter::from_fn(|| stream.next_ready()).count(), 64);
         assert!(stream.next().await.unwrap().is_ok());
     }
 }

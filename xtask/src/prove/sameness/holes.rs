@@ -109,7 +109,7 @@ pub(super) const HOLES: &[Hole] = &[
         "every stream of a binding is read ahead",
     ),
     hole(
-        "Stream.try_next",
+        "Stream.next_ready",
         BOUND,
         "what a step of a binding's stream does first",
     ),
