@@ -150,8 +150,10 @@ def test_waiting_calls_release_the_interpreter():
 
 
 INTERRUPTED = """
-import nbhd, os, threading, time
+import nbhd, os, signal, threading, time
 from nbhd import testkit
+# A shell starts what it puts in the background without ears for it, and what that starts has none either.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["NBHD_TEST_KEY"] = "sk-test"
 models = testkit.Models()
 models.fail("llm.chat", kind="hang", times=9)

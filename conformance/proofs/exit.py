@@ -170,6 +170,9 @@ def exit_while_another_thread_runs_the_loop(flight):
 
 
 def ended_by_ctrl_c(flight):
+    # A shell starts what it puts in the background without ears for it, and what that starts has none either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupt():
         for ready in flight.ready:
             ready.wait(20)

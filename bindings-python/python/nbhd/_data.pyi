@@ -8,6 +8,9 @@ _T = TypeVar("_T")
 async def call(start: Callable[[], Awaitable[_T]]) -> _T:
     """Starts a call when it is awaited, and waits for it. Cancelling it aborts the call."""
 
+async def step(start: Callable[[], tuple[bool, Any]]) -> Any:
+    """A step of a stream: waits only for what is not here already."""
+
 class Page(list[_T]):
     """A list of results that also knows its receipt and the token of its next page."""
 
