@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::counts::{Cases, Counts};
+use crate::counts::{Cases, Counts, STORES};
 use crate::{generate, peers, setup, shell, tidy};
 
 pub(crate) fn run() -> Result<(), String> {
@@ -95,7 +95,7 @@ impl Report {
 
     /// The same cases ran and asserted in all three languages, and on all four stores.
     fn conformance(&mut self) -> Result<(), String> {
-        let [all, on_stores] = self.cases.agreed()?;
+        let [all, on_stores] = self.cases.agreed(&STORES)?;
         self.rows.push(("conformance".to_owned(), all, 0.0));
         self.rows.push(("contract".to_owned(), on_stores, 0.0));
         Ok(())

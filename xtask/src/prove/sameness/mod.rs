@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) const ROW: Row = Row {
     name: "sameness",
     promise: "the same names, codes and cases in Rust, Python and Node",
-    attack: "names read from the Rust sources, from Python classes and from Node prototypes are compared; the three conformance runners are run, on four stores",
+    attack: "names read from the Rust sources, from Python classes and from Node prototypes are compared; the three conformance runners are run, in memory and on SQLite (--long: on all four stores)",
     needs: &[Need::Python, Need::Node, Need::Servers],
     run,
     defects: &[
