@@ -340,18 +340,20 @@ fn failing(world: &Host, point: &'static str, n: usize) -> Host {
     Host::builder(Arc::new(faulty)).build()
 }
 
+/// What a dispatch of two parts that cannot be done answers.
+async fn refusal(host: &Host, sender: &dyn SendPart) -> (Code, Outcome) {
+    let sent = host.outbox().dispatch(intent(&["1", "2"]), sender).await;
+    let error = sent.unwrap_err();
+    (error.code(), error.outcome())
+}
+
 #[tokio::test]
 async fn a_store_that_fails_before_a_part_leaves_it_unsent_and_not_lost() {
     for point in ["store.commit.before", "store.commit.after"] {
         let (host, clock) = world();
         let platform = Platform::default();
-        let error = failing(&host, point, 1)
-            .outbox()
-            .dispatch(intent(&["1", "2"]), &platform)
-            .await
-            .unwrap_err();
         assert_eq!(
-            (error.code(), error.outcome()),
+            refusal(&failing(&host, point, 1), &platform).await,
             (Code::StoreUnavailable, Outcome::NotSent)
         );
         assert!(platform.log().is_empty());

@@ -194,13 +194,8 @@ async fn a_resend_whose_lease_ended_before_it_was_stored_leaves_the_part_unknown
         None
     });
     let platform = Deduplicating(Platform::default());
-    let error = late
-        .outbox()
-        .dispatch(intent(&["1", "2"]), &platform)
-        .await
-        .unwrap_err();
     assert_eq!(
-        (error.code(), error.outcome()),
+        refusal(&late, &platform).await,
         (Code::StoreConflict, Outcome::Unknown)
     );
     assert_eq!(states(&stored(&host).await), [Unknown, Pending]);
@@ -217,13 +212,8 @@ async fn a_store_that_cannot_renew_still_learns_what_was_sent() {
     let away = || Some(Error::new(Code::StoreUnavailable, "away").with_outcome(Outcome::Unknown));
     let failing = interrupted(&host, "store.renew.before", 1, away);
     let platform = Platform::default();
-    let error = failing
-        .outbox()
-        .dispatch(intent(&["1", "2"]), &platform)
-        .await
-        .unwrap_err();
     assert_eq!(
-        (error.code(), error.outcome()),
+        refusal(&failing, &platform).await,
         (Code::StoreUnavailable, Outcome::NotSent)
     );
     assert_eq!(states(&stored(&host).await), [Sent, Pending]);
